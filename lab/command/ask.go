@@ -65,7 +65,7 @@ func isFile(arg string) bool {
 	if _, err := os.Stat(arg); err == nil || errors.Is(err, fs.ErrPermission) {
 		return true
 	}
-	if strings.ContainsAny(arg, " \t\n") {
+	if strings.ContainsAny(arg, " \t\n{\"") {
 		return strings.HasPrefix(arg, "/") && slices.Contains(fileEndings, strings.ToLower(filepath.Ext(arg)))
 	}
 	if _, ok := glossary.Find(arg); ok { // HTTP/3

@@ -21,7 +21,7 @@ var (
 // How a side reports an alert that it received, and a certificate that it
 // refuses itself.
 var (
-	receivesAlert = text.Pattern(`(?i)remote error: tls: |(\b|_)(received|sslv3|tlsv1|tlsv13|ssl|fatal)[ _]+(fatal[ _]+|tls[ _]+|client[ _]+|server[ _]+)?alert|alert[ _](received|number|code)|AlertReceived|did not trust this server|local error: tls: bad record MAC|` + undecryptedAlert + `|\balert\b|is informing us that|\b(refused to talk to me|said): \d{3}|Lost connection to server at 'sending authentication|` + expiryOfCurl)
+	receivesAlert = text.Pattern(`(?i)remote error: tls: |(\b|_)(received|sslv3|tlsv1|tlsv13|ssl|fatal)[ _]+(fatal[ _]+|tls[ _]+|client[ _]+|server[ _]+)?alert|alert[ _](received|number|code)|AlertReceived|did not trust this server|local error: tls: bad record MAC|` + undecryptedAlert + `|\balert\b|is informing us that|\b(refused to talk to me|said): \d{3}|Lost connection to server at 'sending authentication|` + javasUndecrypted + `|` + expiryOfCurl)
 	sendsAlert    = text.Pattern(`(?i)\b(generated|sending|sent|send)\b.*\balert\b|\balert\b.*\b(generated|sent)\b|\(OUT\), TLS alert|\balert:? write\b`)
 	refuses       = text.Pattern(`(?i)verif(y|ied|ication)|validat|invalid cert\b|can't accept: \(unknown error code\)|x509: |certificate|dh.key.too.small|wrong.signature.type|server selected|SEC_E_|PKIX|alternative names?|CertPath|TrustAnchor`)
 )
@@ -91,7 +91,7 @@ func withoutTail(message string) string {
 func isHangUp(line string) bool { return hungUp().MatchString(line) && !refuses().MatchString(line) }
 
 // hungUp matches what a program says whose peer has closed the connection.
-var hungUp = text.Pattern(`(?i)socket hang up|aborted connection|closed before server preface|connection termination|ClosedChannelException|\bEOF\b|ECONNRESET|connection reset|reset by peer|UNEXPECTED_EOF`)
+var hungUp = text.Pattern(`(?i)socket hang up|aborted connection|\blost connection$|closed before server preface|connection termination|ClosedChannelException|\bEOF\b|ECONNRESET|connection reset|reset by peer|UNEXPECTED_EOF`)
 
 // Lines, of a stack trace as a rule, that show whose log it is, although they
 // say nothing of what happened.

@@ -3,6 +3,7 @@ package scenario
 import (
 	"regexp"
 	"strings"
+	"sync"
 
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/text"
@@ -131,7 +132,8 @@ var state = text.Pattern(`^(curl failed to verify the legitimacy|This proxy and 
 	`|(\* *)?ALPN: |\* *TLSv1\.\d \((IN|OUT)\), TLS (handshake|change cipher|header), |\* *subjectAltName: host \S+ matched |\* +issuer: |\* *SSL certificate verify ok|- (Certificate type|Certificate\[\d+\] info|Description|Session ID|Options):|Certificate issued by: )` +
 	`|\bTLS established tls_ssf=|\bclosed \(connection lost\)|\bTLSv1(\.\d)? connection accepted, using cipher |"SSL version: \S+, SSL cipher: |"level":"debug",.*"logger":"(events|tls\.handshake)"`)
 
-// javaDebug matches what Java says with -Djavax.net.debug of what goes on.
+// javaDebug matches what Java says with -Djavax.net.debug of what goes on: all
+// that is no ERROR.
 var javaDebug = text.Pattern(`\bjavax\.net\.ssl\|([A-DF-Z]\w+)\|`)
 
 // ended matches lines that say only that a connection has ended: why, other
@@ -160,7 +162,7 @@ var logPrefix = text.Pattern(`^((\w{3} [ \d]\d \d\d:\d\d:\d\d(\.\d+)?|\d{4}-\d\d
 var (
 	causedBy = text.Pattern(`^(Caused by: |-+> |Inner exception )`)
 	frame    = text.Pattern(`^(at [\w$.<>/]+[(\[]|at async |at .*:\d+:\d+\)?( \{)?$|at [\w.]+\(.*\)( in .*)?$|\.\.\. \d+ (more|common)|File ".*", line \d+|Traceback \(most|During handling of the above|The above exception was|goroutine \d+|[\w./]+\.go:\d+ \+0x|[~^ ]+$|--- End of (inner|stack)` +
-		`|(from )?\S+:\d+:in .[^:]*'$|node:\S+$|\w{3} \d+, \d{4} \d+:\d\d:\d\d [AP]M \S+ \S+$|throw er;|Emitted 'error' event|code: 'EPROTO',?$|Node\.js v\d|(errno|syscall|library|timeout|(local|remote)\w+|bytes\w+|address|port): |\[Symbol\(|[{}\[\]);,]+$)`)
+		`|(from )?\S+:\d+:in .[^:]*'$|node:\S+$|\w{3} \d+, \d{4} \d+:\d\d:\d\d [AP]M \S+ \S+$|throw er;|Emitted 'error' event|code: 'EPROTO',?$|Node\.js v\d|(errno|syscall|library|timeout|(local|remote)\w+|bytes\w+|address|port): ('[^']*'|-?\d+|undefined),?$|\[Symbol\(|[{}\[\]);,]+$)`)
 	// A line of a program in Python follows where it stands, if Python has it.
 	// What follows else has the name of an exception.
 	pythonFrame = text.Pattern(`^File ".*", line \d+`)
@@ -206,21 +208,14 @@ var surroundings = []func() *regexp.Regexp{
 
 // withoutSurroundings returns a message without them.
 func withoutSurroundings(message string) string {
-	message = closedBefore().ReplaceAllString(message, " EOF")
-	unanswered := "Remote end closed connection without response"
 	if strings.Contains(message, "http://") {
-		unanswered = "Empty reply from server" // as a TLS port does to plain HTTP
+		message = phrasesOfHTTP().Replace(message)
+	} else {
+		message = phrases().Replace(message)
 	}
-	message = noAnswer().ReplaceAllString(message, unanswered)
-	message = connReset().ReplaceAllString(message, "connection reset by peer")
-	message = ofAddress().ReplaceAllString(message, "IP address mismatch ")
-	message = beforeCertificate().ReplaceAllString(message, "")
-	message = unencryptedAlert().ReplaceAllString(message, "${1} unencryptedalert")
-	message = nettysRequest().ReplaceAllString(message, "plain HTTP request was sent to HTTPS port")
-	message = httpRequest().ReplaceAllString(message, "${1}HTTP_REQUEST")
-	message = curlsExpired().ReplaceAllString(message, "${1}sslv3 alert certificate expired")
-	message = ownCertificate().ReplaceAllString(message, "unloadable")
-	message = clientsFailure().ReplaceAllString(message, "clientshandshakefailure alert")
+	for _, r := range rewordings {
+		message = r.words().ReplaceAllString(message, r.as)
+	}
 	for _, around := range surroundings {
 		message = around().ReplaceAllString(message, " ")
 	}
@@ -244,33 +239,71 @@ func withoutSurroundings(message string) string {
 // has the reason.
 var ofOpenSSLVerify = text.Pattern(`^error \S+: verification failed$`)
 
-// closedBefore matches what Dovecot says of a connection that its client closes
-// before a certificate could come, and aiohttp and PHP of one that its server
-// closes.
-var closedBefore = text.Pattern(`\(client didn't send a cert\):.*\bTLS handshaking: Connection closed\b|\bCannot connect to host .* \[None\]|\bConnectionResetError\(\)|\bFailed to enable crypto\b`)
+// unanswered are the words of HTTP clients for a connection that the server has
+// closed before it answered: of PHP, Ruby, Java, .NET, Perl, curl, Node.js and
+// Python.
+var unanswered = []string{
+	"HTTP request failed! in ", "rbuf_fill': end of file reached", "Unexpected end of file from server", "HTTP/1.1 header parser received no bytes",
+	"IOException: Error writing to server", "NoHttpResponseException: ", "The target server failed to respond", "The response ended prematurely",
+	"Unexpected end of stream while looking for line", "Server closed connection without sending any data back", "getpeername() failed",
+	"SocketError: other side closed", "This socket has been ended by the other party", "Server disconnected without sending a response", "ServerDisconnectedError",
+}
 
-// noAnswer matches the words of HTTP clients for a connection that the server
-// has closed before it answered: of PHP, Ruby, Java, .NET, Perl, curl, Node.js,
-// Python and Go.
-var noAnswer = text.Pattern(`\bHTTP request failed!( in \S+| *$)|\brbuf_fill'?: end of file reached|\bUnexpected end of file from server|\bHTTP/1\.1 header parser received no bytes|\bIOException: Error writing to server` +
-	`|\bNoHttpResponseException: .*|\bThe target server failed to respond|\bUnexpected end of stream while looking for line|\bServer closed connection without sending any data back|\bgetpeername\(\) failed|\bServer disconnected without sending a response|\bServerDisconnectedError.*|^Server disconnected$|\bSocketError: other side closed|\bThe response ended prematurely|\bThis socket has been ended by the other party|"http://[^" ]*": EOF$`)
+// phrases puts what programs say in other words into those of one; of clients
+// of plain HTTP, who get no answer from a TLS port, into others.
+var phrases, phrasesOfHTTP = phrasesWith("Remote end closed connection without response"), phrasesWith("Empty reply from server")
 
-// connReset matches Node.js's and Java's words for it.
-var connReset = text.Pattern(`\bread ECONNRESET\b|\bConnection reset$`)
+func phrasesWith(noAnswer string) func() *strings.Replacer {
+	return sync.OnceValue(func() *strings.Replacer {
+		pairs := []string{"read ECONNRESET", "connection reset by peer", "ConnectionResetError()", "EOF", "Failed to enable crypto", "EOF"}
+		for _, words := range unanswered {
+			pairs = append(pairs, words, noAnswer+" ")
+		}
+		return strings.NewReplacer(pairs...)
+	})
+}
 
-// ofAddress matches how clients begin to say that an IP address is not in a
-// certificate.
-var ofAddress = text.Pattern(`\bhostname '[\d.]+' doesn't match|\bCertificate for <[\d.]+> doesn't match|\bCan't connect to [\d.]+:\d+ \(hostname verification failed`)
+// javasUndecrypted is what Java says of an alert that is not encrypted, where
+// one should be.
+const javasUndecrypted = `Insufficient buffer remaining for AEAD cipher fragment\b.*`
 
-// beforeCertificate matches the same where the rest of the line says what has
-// ended the connection.
+// rewordings do the same as phrases. They begin with a text: others are slow.
+var rewordings = []struct {
+	words func() *regexp.Regexp
+	as    string
+}{
+	{text.Pattern(`\(client didn't send a cert\):.*\bTLS handshaking: Connection closed\b`), " EOF"}, // Dovecot's
+	{text.Pattern(`Cannot connect to host .* \[None\]`), "EOF"},                                      // aiohttp's
+	{text.Pattern(`^Server disconnected$`), "Remote end closed connection without response"},         // the same
+	{text.Pattern(`http://[^" ]*": EOF$`), "Empty reply from server"},                                // Go's
+	{text.Pattern(`Connection reset$`), "connection reset by peer"},                                  // Java's
+	{text.Pattern(expiryOfCurl), "${1}sslv3 alert certificate expired"},
+	{text.Pattern(`Unable to get certificate\b`), "unloadable"}, // MySQL's and MariaDB's, of their own file
+	// Erlang's server, of a client that refuses it: servers alone send that alert
+	// where nothing is in common.
+	{text.Pattern(`received CLIENT ALERT: Fatal - Handshake Failure`), "clientshandshakefailure alert"},
+	// Netty, of plain HTTP, whose bytes follow: GET, HEAD, POST, PUT, DELETE,
+	// OPTIONS, PATCH, or HTTP/2's preface.
+	{text.Pattern(`not an SSL/TLS record: (474554|48454144|504f5354|505554|44454c455445|4f5054494f4e53|5041544348|505249)20[0-9a-f]*`), "plain HTTP request was sent to HTTPS port"},
+	{text.Pattern(`hostname '[\d.]+' doesn't match`), "IP address mismatch "},
+	{text.Pattern(`Certificate for <[\d.]+> doesn't match`), "IP address mismatch "},
+	{text.Pattern(`Can't connect to [\d.]+:\d+ \(hostname verification failed`), "IP address mismatch "},
+	{text.Pattern(`Fatal \(\w+\): ` + javasUndecrypted), "unencryptedalert"},
+	{text.Pattern(javasUndecrypted), "unencryptedalert"},
+	{beforeCertificate, ""},
+	{unencryptedAlert, "${1} unencryptedalert"},
+	{text.Pattern(`(\bSSL( routines:\w*| connection)?: ?|\bstate=error: )http request\b`), "${1}HTTP_REQUEST"}, // OpenSSL's, which alone say nothing
+}
+
+// beforeCertificate matches what Dovecot says of a connection that has ended
+// before a certificate could come, where the rest of the line says why.
 var beforeCertificate = text.Pattern(`\(client didn't send a cert\):.*\bTLS handshaking\b`)
 
-// undecryptedAlert is what a server with GnuTLS, or one in Java, says of an alert
-// that is not encrypted, where one should be.
-const undecryptedAlert = `(can't accept|returned error( on handshake)?|\(gnutls_handshake\)): Decryption has failed|(Fatal \(\w+\): )?\bInsufficient buffer remaining for AEAD cipher fragment\b.*`
+// undecryptedAlert is what a server with GnuTLS says of an alert that is not
+// encrypted, where one should be.
+const undecryptedAlert = `(can't accept|returned error( on handshake)?|\(gnutls_handshake\)): Decryption has failed`
 
-// unencryptedAlert matches what a server in Go or Java, or one with GnuTLS, says of an
+// unencryptedAlert matches what a server in Go, or one with GnuTLS, says of an
 // alert that is not encrypted, as OpenSSL's clients send it in TLS 1.3. That is
 // no alert bad_record_mac, which a remote error would be.
 var unencryptedAlert = text.Pattern(`(^|TLS handshake error from \S+: )local error: tls: bad record MAC|` + undecryptedAlert)
@@ -279,30 +312,14 @@ var unencryptedAlert = text.Pattern(`(^|TLS handshake error from \S+: )local err
 // in TLS 1.2. Of what it refuses itself it says why.
 const expiryOfCurl = `(curl: \(60\) |unable to access '\S+': )SSL certificate verification failed$`
 
-var curlsExpired = text.Pattern(expiryOfCurl)
-
-// ownCertificate matches what MySQL and MariaDB say of their own file.
-var ownCertificate = text.Pattern(`\bUnable to get certificate\b`)
-
-// clientsFailure matches what Erlang's server says of a client that refuses it.
-// Servers alone send that alert where nothing is in common.
-var clientsFailure = text.Pattern(`received CLIENT ALERT: Fatal - Handshake Failure`)
-
 // encryption matches PostgreSQL's words for a connection without and with TLS.
 var encryption = text.Pattern(`(?i)\b(no|SSL|GSS) encryption\b`)
 
 // postHandshake matches a word that is written in two.
 var postHandshake = text.Pattern(`(?i)\bpost[- ]handshake\b`)
 
-// httpRequest matches OpenSSL's words for plain HTTP, which alone say nothing.
-var httpRequest = text.Pattern(`(\bSSL( routines:\w*| connection)?: ?|\bstate=error: )http request\b`)
-
-// nettysRequest matches what Netty says of a request of plain HTTP, whose bytes
-// follow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH or HTTP/2's preface.
-var nettysRequest = text.Pattern(`(?i)not an SSL/TLS record: (474554|48454144|504f5354|505554|44454c455445|4f5054494f4e53|5041544348|505249)20[0-9a-f]*`)
-
-// saidAlike matches words of OpenSSL, Go and GnuTLS that servers and clients
-// say alike: of what is no TLS, and of an alert.
+// saidAlike matches words of OpenSSL, Go, GnuTLS, Java and .NET that servers and
+// clients say alike: of what is no TLS, and of an alert.
 var saidAlike = text.Pattern(`\bUnrecognized SSL message\b|\bnot an SSL/TLS record\b|\bUnsupported or unrecognized SSL message\b|\bCannot determine the frame size\b|\bA TLS fatal alert has been received\b|\bwrong version number\b|\bfirst record does not look like a TLS handshake\b|\bunexpected TLS packet was received\b`)
 
 // subStatus matches IIS's HTTP statuses, such as 403.7.

@@ -93,7 +93,11 @@ func Search(message string) Found {
 	}
 	for i, p := range parts {
 		if p.counts == deepest {
-			narrow(scores, byPart[:i], byPart[i])
+			head := i // of the chain
+			for head > 0 && causedBy().MatchString(parts[head].line) {
+				head--
+			}
+			narrow(scores, byPart[head:i], byPart[i])
 		}
 	}
 	short := len(parts) == 1 && len(words(parts[0].text)) <= 4
@@ -217,18 +221,13 @@ func ranked(all []*Scenario, scores map[*Scenario]float64) []*Scenario {
 // narrow lowers the scores of scenarios that a line fits, but not the deepest
 // cause below it, where both fit another.
 func narrow(scores map[*Scenario]float64, above []map[*Scenario]float64, cause map[*Scenario]float64) {
-	fits := func(line map[*Scenario]float64, s *Scenario) bool {
-		return line[s] > 0 && line[s] >= enough*highest(line)
-	}
-	less := map[*Scenario]bool{}
+	happened, less := fitting(cause), map[*Scenario]bool{}
 	for _, line := range above {
-		for s := range cause {
-			if !fits(cause, s) || !fits(line, s) {
-				continue
-			}
-			for other := range line {
-				less[other] = less[other] || !fits(cause, other)
-			}
+		if !slices.ContainsFunc(fitting(line), func(s *Scenario) bool { return slices.Contains(happened, s) }) {
+			continue
+		}
+		for s := range line {
+			less[s] = less[s] || !slices.Contains(happened, s)
 		}
 	}
 	for s, isLess := range less {
@@ -236,6 +235,17 @@ func narrow(scores map[*Scenario]float64, above []map[*Scenario]float64, cause m
 			scores[s] *= otherSide
 		}
 	}
+}
+
+// fitting returns the scenarios that a line fits about as well as the best.
+func fitting(line map[*Scenario]float64) (scenarios []*Scenario) {
+	best := highest(line)
+	for s, score := range line {
+		if score >= enough*best {
+			scenarios = append(scenarios, s)
+		}
+	}
+	return scenarios
 }
 
 // highest returns the best of some scores.

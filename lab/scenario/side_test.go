@@ -92,6 +92,8 @@ func TestSearchSaysWhoRefuses(t *testing.T) {
 		{`Get "https://a.example/": read tcp 10.0.0.1:33->10.0.0.2:443: read: connection reset by peer`, endpoint.Server},
 		{"http: TLS handshake error from 10.0.0.7:4711: EOF", endpoint.Client},
 		{"http: TLS handshake error from 10.0.0.7:4711: read tcp 10.0.0.2:443->10.0.0.7:4711: read: connection reset by peer", endpoint.Client},
+		{`psql: error: connection to server at "db" (10.0.0.5), port 5432 failed: SSL SYSCALL error: EOF detected`, endpoint.Server},
+		{"2026-11-30 11:21:29.358 UTC [6440] [unknown]@[unknown] LOG:  could not accept SSL connection: EOF detected", endpoint.Client},
 		{"EOF", endpoint.Unknown},
 		{"java.net.SocketException: Connection reset", endpoint.Unknown},
 		{"tlsClientError Error: socket hang up ECONNRESET", endpoint.Unknown}, // Node's server also refuses so
