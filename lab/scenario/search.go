@@ -19,7 +19,7 @@ type Found struct {
 	Nearest   []*Scenario               // if none fits: with names that look like what was typed
 	Line      string                    // of a message of several lines the one that it is about
 	Refuses   endpoint.Side             // who refuses the other, as far as the message shows
-	HungUp    bool                      // the message says only that the other side than its printer ended the connection
+	HungUp    bool                      // the message says only that the connection was ended, by the side that does not print it
 	Alert     *tlswire.AlertDescription // that the message is about, or which comes nearest; nil: none
 	Fix       string                    // what to change where a program says this; "": Scenario.Fix
 	OwnFile   bool                      // a program says this of its own file, whoever refuses in the scenario

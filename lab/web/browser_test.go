@@ -51,6 +51,9 @@ func open(t testing.TB, address string, width, height int, flags ...chromedp.Exe
 	t.Cleanup(cancel)
 	b := &tab{TB: t}
 	ctx, cancel = chromedp.NewContext(ctx, chromedp.WithListener(func(event any) {
+		if t.Context().Err() != nil {
+			return // the test has ended, and with it the lab under the page
+		}
 		switch e := event.(type) {
 		case *runtime.EventExceptionThrown:
 			t.Errorf("the page: %v", e.ExceptionDetails)
