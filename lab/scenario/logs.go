@@ -38,47 +38,35 @@ var alertOrNone = text.Pattern(`\bNo certificate was found\b`)
 // and of one whose certificate it refuses itself.
 var nodesEnd = text.Pattern(`Error: socket hang up|code: 'ECONNRESET'`)
 
-// excludedSide returns the Scenario.Side that a log line rules out, or "": a
-// client that receives an alert was refused, and a server that receives one
-// refused nobody. So it is with a side whose peer hangs up. Where the line shows
-// no side, context is the one of the other lines.
-func excludedSide(message string, context endpoint.Side) string {
-	if alertOrNone().MatchString(message) || context == endpoint.Server && nodesEnd().MatchString(message) {
-		return ""
+// sidesOf returns the side whose log a line is from, as far as it shows, and the
+// Scenario.Side that the line rules out, or "": a client that receives an alert
+// was refused, and a server that receives one refused nobody. So it is with a
+// side whose peer hangs up. Where the line shows no side, context is the one of
+// the other lines.
+func sidesOf(line string, context endpoint.Side) (by endpoint.Side, excludes string) {
+	message := withoutTail(line)
+	isClient, isServer := clientLog().MatchString(message), serverLog().MatchString(message)
+	if !isClient && !isServer {
+		isClient, isServer = context == endpoint.Client, context == endpoint.Server
 	}
-	isClient, isServer := printersOf(message, context)
-	message = withoutTail(message)
+	switch {
+	case isClient && !isServer:
+		by = endpoint.Client
+	case isServer && !isClient:
+		by = endpoint.Server
+	}
+	if alertOrNone().MatchString(line) || context == endpoint.Server && nodesEnd().MatchString(line) {
+		return by, ""
+	}
 	sent := sendsAlert().MatchString(message)
-	wasRefused := !sent && (receivesAlert().MatchString(message) || isClient != isServer && isHangUp(message))
+	wasRefused := !sent && (receivesAlert().MatchString(message) || by != endpoint.Unknown && isHangUp(message))
 	switch {
 	case !isClient && !isServer, !wasRefused && !sent && !refuses().MatchString(message):
-		return ""
+		return by, ""
 	case isClient == wasRefused:
-		return "client rejects server"
+		return by, "client rejects server"
 	}
-	return "server rejects client"
-}
-
-// printerOf returns the side whose log a line is from, as far as it shows.
-func printerOf(message string, context endpoint.Side) endpoint.Side {
-	switch isClient, isServer := printersOf(message, context); {
-	case isClient && !isServer:
-		return endpoint.Client
-	case isServer && !isClient:
-		return endpoint.Server
-	}
-	return endpoint.Unknown
-}
-
-// printersOf reports which sides have such lines in their logs. Where the line
-// shows neither, context is the side of the other lines.
-func printersOf(message string, context endpoint.Side) (isClient, isServer bool) {
-	message = withoutTail(message)
-	isClient, isServer = clientLog().MatchString(message), serverLog().MatchString(message)
-	if !isClient && !isServer {
-		return context == endpoint.Client, context == endpoint.Server
-	}
-	return isClient, isServer
+	return by, "server rejects client"
 }
 
 // withoutTail returns a line without what would mislead about whose it is.

@@ -54,7 +54,7 @@ func partsOf(message string, about func(line string) bool) (parts []part) {
 		case chain >= 0:
 			parts[chain].counts /= deepest
 		}
-		excludes, by := excludedSide(line, context), printerOf(line, context)
+		by, excludes := sidesOf(line, context)
 		if i, ok := seen[text]; ok {
 			parts[i].times++
 			if parts[i].excludes != excludes { // two sides say the same

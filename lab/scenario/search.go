@@ -123,7 +123,8 @@ func Search(message string) Found {
 		found.Alert = cmp.Or(found.Alert, nearestAlert(parts))
 		return found
 	}
-	if found.Alert == nil && isHangUp(lines[found.Scenarios[0]]) && found.Scenarios[0].isRefusal() {
+	best := found.Scenarios[0]
+	if found.HungUp = found.Alert == nil && (best.hangsUp() || isHangUp(lines[best]) && best.isRefusal()); found.HungUp {
 		// That a certificate is refused would be a guess.
 		if i := slices.IndexFunc(found.Scenarios, (*Scenario).hangsUp); i > 0 {
 			s := found.Scenarios[i]
@@ -131,7 +132,7 @@ func Search(message string) Found {
 		}
 	}
 	found.Fix = found.Scenarios[0].fixFor(parts)
-	found.Refuses, found.HungUp = found.refuser(parts, lines[found.Scenarios[0]], about)
+	found.Refuses = found.refuser(parts, lines[found.Scenarios[0]], about)
 	found.OwnFile = ownFile().MatchString(lines[found.Scenarios[0]])
 	if !isOneLine {
 		found.Line = lines[found.Scenarios[0]]
@@ -155,27 +156,25 @@ func sideOf(parts []part) (excluded string) {
 }
 
 // refuser returns the side that refuses the other, as the line shows that the
-// best scenario fits, or as all lines do that exclude a side; and whether the
-// line says only that a connection has ended, and thus that it was ended by the
-// side that has not printed it.
-func (f *Found) refuser(parts []part, line, excluded string) (side endpoint.Side, hungUp bool) {
-	hungUp = f.Alert == nil && (f.Scenarios[0].hangsUp() || isHangUp(line) && f.Scenarios[0].isRefusal())
-	if hungUp && f.Fix != "" { // which says what else it may be
-		return endpoint.Unknown, true
+// best scenario fits, or as all lines do that exclude a side. Where a side has
+// hung up, it is the one that has not printed the line.
+func (f *Found) refuser(parts []part, line, excluded string) endpoint.Side {
+	if f.HungUp && f.Fix != "" { // which says what else it may be
+		return endpoint.Unknown
 	}
 	if i := slices.IndexFunc(parts, func(p part) bool { return p.line == line }); i >= 0 {
-		if hungUp && parts[i].by != endpoint.Unknown {
-			return parts[i].by.Other(), true
+		if f.HungUp && parts[i].by != endpoint.Unknown {
+			return parts[i].by.Other()
 		}
 		excluded = cmp.Or(parts[i].excludes, excluded)
 	}
 	switch excluded {
 	case "client rejects server":
-		return endpoint.Server, hungUp
+		return endpoint.Server
 	case "server rejects client":
-		return endpoint.Client, hungUp
+		return endpoint.Client
 	}
-	return endpoint.Unknown, hungUp
+	return endpoint.Unknown
 }
 
 // isRefusal reports whether a side refuses the other's certificate.
