@@ -18,7 +18,7 @@ var manifest []byte
 func main() {
 	// The heap is small and short-lived: collecting it less often is what makes
 	// large manifests fast.
-	debug.SetGCPercent(400)
+	debug.SetGCPercent(250)
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(384 << 20) // more often again, where it is not small
 	}

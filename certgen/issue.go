@@ -130,6 +130,7 @@ func (w *workshop) commitCertificate(c *Certificate) error {
 func (w *workshop) stage(file string, types []string, blocks [][]byte, mode fs.FileMode) error {
 	var data bytes.Buffer
 	for _, der := range blocks {
+		data.Grow(2*len(der) + 64) // no less than a block takes
 		if err := pem.Encode(&data, &pem.Block{Type: types[0], Bytes: der}); err != nil {
 			return err
 		}

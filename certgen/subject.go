@@ -6,8 +6,8 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"encoding/hex"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -43,17 +43,19 @@ func parseSubject(text string) (subject, error) {
 		return subject{}, err
 	}
 	attributes = slices.DeleteFunc(attributes, func(a pkix.AttributeTypeAndValue) bool { return a.Value == "" })
+	kinds := make([]string, len(attributes)) // certyaml's names of their types; empty: it writes none of that type
 	count := map[string]int{}
-	for _, a := range attributes {
-		count[a.Type.String()]++
+	for i, a := range attributes {
+		kinds[i] = issuable[a.Type.String()]
+		count[kinds[i]]++
 	}
 	var name pkix.Name
 	name.FillFromRDNSequence(&pkix.RDNSequence{attributes})
 	issued := name // as certyaml has it, which leaves out what pkix.Name has no field for
-	for _, a := range attributes {
-		kind := issuable[a.Type.String()]
+	for i, a := range attributes {
+		kind := kinds[i]
 		ia5 := kind == "DC" || kind == "emailAddress"
-		twice := count[a.Type.String()] > 1 && (kind == "CN" || kind == "serialNumber")
+		twice := count[kind] > 1 && (kind == "CN" || kind == "serialNumber")
 		switch {
 		case ia5 && !isASCII(a.Value.(string)):
 			return subject{}, errors.New("DC and emailAddress are ASCII")
@@ -65,7 +67,7 @@ func parseSubject(text string) (subject, error) {
 		}
 		name.ExtraNames = append(name.ExtraNames, a)
 	}
-	s := subject{commonName: name.CommonName, issuable: issuableText(attributes)}
+	s := subject{commonName: name.CommonName, issuable: issuableText(attributes, kinds)}
 	if s.der, err = asn1.Marshal(name.ToRDNSequence()); err != nil {
 		return subject{}, err
 	}
@@ -76,20 +78,26 @@ func parseSubject(text string) (subject, error) {
 	return s, err
 }
 
-// issuableText writes the attributes that certyaml can write, each byte of a
-// value escaped.
-func issuableText(attributes []pkix.AttributeTypeAndValue) string {
+// plain are the characters that mean themselves wherever they stand in a value.
+const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-."
+
+// issuableText writes the attributes that certyaml can write, those that have a
+// kind. In their values all but what is plain is escaped.
+func issuableText(attributes []pkix.AttributeTypeAndValue, kinds []string) string {
 	var parts []string
-	for _, a := range attributes {
-		kind, ok := issuable[a.Type.String()]
-		if !ok {
+	for i, a := range attributes {
+		if kinds[i] == "" {
 			continue
 		}
-		var b strings.Builder
+		part := []byte(kinds[i] + "=")
 		for _, octet := range []byte(a.Value.(string)) {
-			fmt.Fprintf(&b, `\%02x`, octet)
+			if strings.IndexByte(plain, octet) >= 0 {
+				part = append(part, octet)
+				continue
+			}
+			part = hex.AppendEncode(append(part, '\\'), []byte{octet})
 		}
-		parts = append(parts, kind+"="+b.String())
+		parts = append(parts, string(part))
 	}
 	return strings.Join(parts, ",")
 }

@@ -76,6 +76,7 @@ func (s *source) checkCharacters() error {
 	for i, r := range s.text {
 		column++
 		switch {
+		case ' ' <= r && r <= '~': // nearly all of it
 		case r == '\r' && strings.HasPrefix(s.text[i:], "\r\n"): // the line feed ends the line
 		case strings.ContainsRune(lineBreaks, r):
 			line, column = line+1, 0
@@ -125,6 +126,7 @@ func (p piece) documents() ([]Document, error) {
 	if err != nil {
 		return nil, err
 	}
+	aliases := strings.Contains(p.text, "*")
 	var documents []Document
 	for {
 		var root yaml.Node
@@ -139,7 +141,7 @@ func (p piece) documents() ([]Document, error) {
 			continue
 		}
 		d := Document{source: p.source, root: root.Content[0], before: p.before}
-		if strings.Contains(p.text, "*") {
+		if aliases {
 			if err := d.checkAliases(); err != nil {
 				return nil, err
 			}

@@ -53,6 +53,9 @@ func attributeType(name string) (asn1.ObjectIdentifier, error) {
 		}
 		oid = append(oid, int(arc))
 	}
+	if known {
+		return oid, nil
+	}
 	if _, err := asn1.Marshal(oid); err != nil || oid.String() != dotted {
 		return nil, fmt.Errorf("%.60q is not an object identifier", name)
 	}
