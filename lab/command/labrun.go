@@ -103,6 +103,9 @@ func (p *Program) newLabRun(c *cli.Context) (*labRun, error) {
 			a.room.See(x, shown)
 		} else {
 			a.report.exchange(x)
+			if a.page == nil && x.Wire != nil {
+				x.Wire.Release() // nobody keeps it
+			}
 		}
 	}}
 	return a, nil
