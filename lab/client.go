@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/httpwire"
 	"mtlslab.example/lab/lab/verdict"
 )
 
@@ -249,9 +250,14 @@ func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.U
 		return nil, ctx.Err()
 	}
 	view := verdict.NewView(endpoint.Client, x.identity.explain(err), x.alerts.seen())
-	view.State, view.Showing = got, x.showing(state.DidResume)
-	view.Unasked, view.WantsMutual = err == nil && !x.asked && !state.DidResume, x.options.Mutual
-	if response != nil {
+	view.Showing = x.showing(state.DidResume)
+	if view.State = got; got.IsPastHandshake() {
+		view.TakeUnanswered()
+	}
+	view.Unasked, view.WantsMutual = view.Err == nil && !x.asked && !state.DidResume, x.options.Mutual
+	if reset, ok := httpwire.ResetOf(view.Unanswered); ok {
+		view.InHTTP = verdict.RefuseByReset(reset, x.asked || state.DidResume)
+	} else if response != nil {
 		view.InHTTP = x.refusedInHTTP(response, state.DidResume)
 	}
 	x.finish(view, state, response)
@@ -293,7 +299,7 @@ func (x *clientExchange) showing(resumed bool) verdict.Showing {
 
 // finish reports to the journal how the exchange ended.
 func (x *clientExchange) finish(view verdict.View, state tls.ConnectionState, response *Response) {
-	err := view.Err
+	err := cmp.Or(view.Err, view.Unanswered)
 	annotate(x.Conn, func() verdict.Verdict { return verdict.Judge(nil, &view, response.status(), nil) })
 	x.settings.Journal.end(endpoint.Client, x.client, x.server, view, func(e *Exchange) {
 		if e.TLS.CipherSuite == "" {

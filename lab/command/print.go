@@ -50,6 +50,10 @@ func (p *Program) accepted(x *lab.Exchange) []string {
 	switch {
 	case x.HTTP == nil && x.Client.State == verdict.StateAnswered:
 		status = "answered"
+	case x.HTTP == nil && x.Wire != nil && len(x.Wire.Statuses()) > 0:
+		status = x.Wire.Statuses().String() + ", cut short"
+	case x.HTTP == nil && x.Client.State == verdict.StateRequestSent:
+		status = "no answer"
 	case x.HTTP != nil:
 		status = x.HTTP.Statuses().String()
 	}

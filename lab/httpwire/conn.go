@@ -21,6 +21,7 @@ type Conn struct {
 	held   []byte   // of the client, until that is known
 	heads  []*Message
 	frames []string // of HTTP/2, that began since the last call of Frames
+	resets []Reset  // since the last call of Resets
 	err    error    // why nothing more is read
 	passed bool     // the rest is not HTTP, as agreed
 }
@@ -71,11 +72,19 @@ func (c *Conn) Write(fromServer bool, b []byte) ([]*Message, error) {
 
 // Frames names the frames of HTTP/2 that have begun since it was last called
 // and carry no head, each kind once (RFC 9113 section 6): "SETTINGS", "SETTINGS
-// (ACK)", "DATA".
+// (ACK)", "DATA", "RST_STREAM (CANCEL)".
 func (c *Conn) Frames() []string {
 	frames := c.frames
 	c.frames = nil
 	return frames
+}
+
+// Resets returns the resets of HTTP/2 since it was last called, of a side that
+// resets much the first few.
+func (c *Conn) Resets() []Reset {
+	resets := c.resets
+	c.resets = nil
+	return resets
 }
 
 func (c *Conn) add(m *Message) { c.heads = append(c.heads, m) }

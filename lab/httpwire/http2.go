@@ -121,7 +121,13 @@ func (h *http2conn) frameStarted(s *side2, f http2.FrameHeader) (int, error) {
 	if s.block.open != (f.Type == http2.FrameContinuation) || s.block.open && f.StreamID != s.block.stream {
 		return 0, errors.New("not HTTP/2: a header block and its CONTINUATION frames do not follow each other (RFC 9113 section 6.10)")
 	}
-	h.note(f)
+	switch f.Type {
+	case http2.FrameRSTStream:
+		return min(4, int(f.Length)), nil
+	case http2.FrameGoAway:
+		return min(8, int(f.Length)), nil
+	}
+	h.note(f, "")
 	switch f.Type {
 	case http2.FrameHeaders, http2.FrameContinuation, http2.FramePushPromise:
 		if s.block.size+int(f.Length) > maxHead {
@@ -141,16 +147,21 @@ func (h *http2conn) frameStarted(s *side2, f http2.FrameHeader) (int, error) {
 	return 0, nil
 }
 
-// note adds a frame to those that Conn.Frames names.
-func (h *http2conn) note(f http2.FrameHeader) {
+// few bounds what Conn.Frames and Conn.Resets have.
+const few = 16
+
+// note adds a frame to those that Conn.Frames names, with the error that it
+// has, if it has one.
+func (h *http2conn) note(f http2.FrameHeader, problem string) {
 	name := f.Type.String()
 	switch {
+	case problem != "":
+		name += " (" + problem + ")"
 	case f.Type == http2.FrameHeaders, f.Type == http2.FrameContinuation, f.Type == http2.FramePushPromise:
 		return
 	case f.Type == http2.FrameSettings && f.Flags.Has(http2.FlagSettingsAck), f.Type == http2.FramePing && f.Flags.Has(http2.FlagPingAck):
 		name += " (ACK)"
 	}
-	const few = 16
 	if len(h.conn.frames) < few && !slices.Contains(h.conn.frames, name) {
 		h.conn.frames = append(h.conn.frames, name)
 	}
@@ -172,9 +183,16 @@ func (h *http2conn) frameRead(s *side2, f http2.FrameHeader, b []byte) error {
 		if f.Flags.Has(http2.FlagDataEndStream) {
 			delete(s.bodies, f.StreamID)
 		}
-	case http2.FrameRSTStream:
+	case http2.FrameRSTStream, http2.FrameGoAway:
 		delete(h.client.bodies, f.StreamID)
 		delete(h.server.bodies, f.StreamID)
+		r, failed := newReset(f, b[frameHeaderLen:])
+		if !failed {
+			r.Error = ""
+		} else if len(h.conn.resets) < few {
+			h.conn.resets = append(h.conn.resets, r)
+		}
+		h.note(f, r.Error)
 	case http2.FrameHeaders, http2.FrameContinuation, http2.FramePushPromise:
 		return h.readBlock(s, f, b[frameHeaderLen:])
 	}

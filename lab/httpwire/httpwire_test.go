@@ -235,7 +235,7 @@ func TestHTTP2Frames(t *testing.T) {
 		write
 		want []string
 	}{
-		{write{false, client}, []string{"SETTINGS", "DATA", "UNKNOWN_FRAME_TYPE_254", "RST_STREAM"}},
+		{write{false, client}, []string{"SETTINGS", "DATA", "UNKNOWN_FRAME_TYPE_254", "RST_STREAM (CANCEL)"}},
 		{write{true, server}, []string{"SETTINGS", "SETTINGS (ACK)", "DATA", "PING", "GOAWAY"}},
 	} {
 		if _, err := c.Write(test.fromServer, test.b); err != nil {
@@ -244,6 +244,9 @@ func TestHTTP2Frames(t *testing.T) {
 		if got := c.Frames(); !slices.Equal(got, test.want) {
 			t.Errorf("frames %q, want %q", got, test.want)
 		}
+	}
+	if got, want := c.Resets(), []Reset{{StreamID: 3, Error: "CANCEL"}}; !slices.Equal(got, want) { // GOAWAY had no error
+		t.Errorf("resets %v, want %v", got, want)
 	}
 	// A server's SETTINGS may come first.
 	everyCut(t, "", []write{{true, server}, {false, client}}, append(want[2:5:5], want[:2]...))

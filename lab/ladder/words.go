@@ -33,10 +33,13 @@ func (s *story) words(m *tlsdecrypt.Message) (name, said string, alarm bool) {
 	default:
 		name, said = m.Type.String(), bytesCounted(m.Length)+"."
 	}
+	if m.HTTP != nil {
+		said += resetsWords(m.Resets)
+	}
 	if m.Err != nil {
 		return name, said + " It does not parse: " + m.Err.Error() + ".", true
 	}
-	return name, said, m == s.progress.Refusal
+	return name, said, m == s.progress.Refusal || m.From == endpoint.Server && len(m.Resets) > 0
 }
 
 // applicationData is about what is no head of an HTTP message.
@@ -45,7 +48,7 @@ func (s *story) applicationData(m *tlsdecrypt.Message) (name, said string) {
 	case strings.HasPrefix(string(m.Data), "PRI * HTTP/2.0"):
 		return "HTTP/2 preface", "HTTP/2 begins: the client greets the server and sends its settings."
 	case len(m.Frames) > 0:
-		return framesWords(m.Frames)
+		return framesWords(m.Frames, m.Resets)
 	case s.c.ALPN == "h2":
 		return "HTTP/2 frames", "What keeps HTTP/2 going: settings, acknowledgements, or more of a body."
 	case s.party(m.From).http:
@@ -66,18 +69,47 @@ var frameWords = map[string]string{
 	"RST_STREAM":     "a request is given up",
 }
 
-func framesWords(frames []string) (name, said string) {
-	if what := frameWords[frames[0]]; len(frames) == 1 && what != "" {
-		return "HTTP/2 " + frames[0], "What keeps HTTP/2 going: " + what + "."
+// framesWords is about frames, and what they give up.
+func framesWords(frames []string, resets []httpwire.Reset) (name, said string) {
+	name = "HTTP/2 frames"
+	if len(frames) == 1 {
+		name, _, _ = strings.Cut("HTTP/2 "+frames[0], " (")
 	}
 	var words []string
 	for _, f := range frames {
-		if what := frameWords[f]; what != "" {
-			f += ": " + what
+		what := frameWords[f]
+		switch {
+		case what != "" && len(frames) == 1:
+			return "HTTP/2 " + f, "What keeps HTTP/2 going: " + what + "."
+		case what != "":
+			words = append(words, f+": "+what)
+		case strings.HasSuffix(f, ")"): // it has an error, and is among the resets
+		default:
+			words = append(words, f)
 		}
-		words = append(words, f)
 	}
-	return "HTTP/2 frames", "What keeps HTTP/2 going. " + strings.Join(words, "; ") + "."
+	if len(words) > 0 {
+		said = "What keeps HTTP/2 going. " + strings.Join(words, "; ") + "."
+	}
+	return name, strings.TrimSpace(said + resetsWords(resets))
+}
+
+// resetsWords says what is given up, and with which error, a sentence each.
+func resetsWords(resets []httpwire.Reset) (said string) {
+	for _, r := range resets {
+		what := "GOAWAY: no more requests are answered"
+		if r.StreamID != 0 {
+			what = fmt.Sprintf("RST_STREAM: the request of stream %d is given up", r.StreamID)
+		}
+		switch r.Error {
+		case httpwire.HTTP11Required:
+			what += ", and wanted over HTTP/1.1, in which a server can ask for a certificate in mid-connection"
+		case httpwire.InadequateSecurity:
+			what += ", as this version or cipher suite of TLS is too weak for HTTP/2"
+		}
+		said += " " + what + " (" + r.Error + ")."
+	}
+	return said
 }
 
 // sealed names a row of records that could not be opened.

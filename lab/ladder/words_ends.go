@@ -100,6 +100,9 @@ func (s *story) agreed() string {
 	case c.ClientAuth && s.client.shown:
 		parts = append(parts, "mutual")
 	}
+	if s.c.Resumption != tlsdecrypt.FullHandshake && s.client.subject() != "" { // it was asked after the handshake
+		parts = append(parts, "client certificate shown")
+	}
 	if before := s.afterPrologue(); before != "" {
 		parts = append(parts, "after "+before)
 	}
@@ -334,6 +337,8 @@ func (s *story) accepted() string {
 	switch {
 	case s.byGivenKey():
 		return "Accepted: client and server have shown each other that they have the key that both were given."
+	case s.c.Resumption != tlsdecrypt.FullHandshake && s.client.subject() != "":
+		return fmt.Sprintf("Accepted: client and server took up an earlier session; the server asked for a certificate after the handshake, and %s.", s.client.known("client"))
 	case s.c.Resumption != tlsdecrypt.FullHandshake:
 		return "Accepted: client and server took up an earlier session. Who they are was settled then, and is not shown again."
 	case s.client.chain == tlsdecrypt.Fails || s.server.chain == tlsdecrypt.Fails:

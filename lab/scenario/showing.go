@@ -7,6 +7,7 @@ import (
 
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/httpwire"
 	"mtlslab.example/lab/lab/prologue"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
@@ -26,6 +27,8 @@ func Showing(v *verdict.Verdict, c *tlsdecrypt.Connection) string {
 		return "refused-in-http"
 	case v.How == verdict.InHTTP && v.Code == verdict.SpokeNoTLS: // what ends TLS to a server behind it
 		return "plain-http-to-tls"
+	case v.How == verdict.InHTTP && v.Code == verdict.NotAsked && wantsHTTP11(c):
+		return "renegotiation"
 	case v.How == verdict.Inside && v.Code == verdict.NoClientCertificate:
 		return "" // the scenarios speak HTTP
 	case v.Code == verdict.NotAuthorised && claims(c):
@@ -88,6 +91,14 @@ func Alike(name string, v *verdict.Verdict, c *tlsdecrypt.Connection) []string {
 		}
 	}
 	return nil
+}
+
+// wantsHTTP11 reports whether a side gives up a request of HTTP/2, and wants it
+// over HTTP/1.1.
+func wantsHTTP11(c *tlsdecrypt.Connection) bool {
+	return slices.ContainsFunc(c.Messages, func(m *tlsdecrypt.Message) bool {
+		return slices.ContainsFunc(m.Resets, func(r httpwire.Reset) bool { return r.Error == httpwire.HTTP11Required })
+	})
 }
 
 // demandsTLS reports whether the server told a client that had not asked for

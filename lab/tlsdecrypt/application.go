@@ -8,12 +8,15 @@ import (
 	"mtlslab.example/lab/lab/httpwire"
 )
 
+// maxResets bounds what a message has of them.
+const maxResets = 16
+
 // applicationData takes the content of a record, of which HTTP is read.
 // Without the head of an HTTP message in it, it goes on with the last message.
 func (c *conversation) applicationData(content []byte, m *Message) {
 	heads, err := c.httpHeads(content, m.From)
 	if c.http != nil {
-		m.Frames = c.http.Frames()
+		m.Frames, m.Resets = c.http.Frames(), c.http.Resets()
 	}
 	last := c.last(m)
 	if last != nil && last.Encrypted {
@@ -27,6 +30,9 @@ func (c *conversation) applicationData(content []byte, m *Message) {
 		}
 		own := *m
 		own.HTTP, own.Frames = head, nil
+		if i < len(heads)-1 {
+			own.Resets = nil // they are kept with the last
+		}
 		if i > 0 {
 			own.Length = 0 // the record's bytes are counted with the first
 			own.Records = slices.Clone(m.Records)
@@ -49,6 +55,7 @@ func (last *Message) prolong(content []byte, m *Message) {
 	last.Time = m.Time
 	last.Length += m.Length
 	last.Records = extend(last.Records, m.Records[0])
+	last.Resets = append(last.Resets, m.Resets[:min(len(m.Resets), max(0, maxResets-len(last.Resets)))]...)
 	if last.HTTP != nil {
 		return
 	}

@@ -151,6 +151,7 @@ type Message struct {
 	HTTP      *httpwire.Message // head of a request or response in application data
 	Data      []byte            // the first bytes of other application data, or of what does not parse, at most maxData
 	Frames    []string          // names of HTTP/2's frames in other application data, each once
+	Resets    []httpwire.Reset  // of HTTP/2, in application data
 	Length    int64             // bytes of plaintext: of the message or, of application data, of all in a row
 
 	Encrypted  bool      // it could not be opened: Records is all that is known

@@ -117,6 +117,7 @@ func (m *Message) MarshalJSON() ([]byte, error) {
 		Alert     *jsonAlert     `json:"alert,omitempty"`
 		HTTP      *jsonHTTP      `json:"http,omitempty"`
 		Frames    []string       `json:"http2_frames,omitempty"`
+		Resets    []jsonReset    `json:"http2_resets,omitempty"`
 		Data      string         `json:"data_hex,omitempty"`
 		Err       string         `json:"error,omitempty"`
 		Checks    []jsonCheck    `json:"checks,omitempty"`
@@ -136,6 +137,9 @@ func (m *Message) MarshalJSON() ([]byte, error) {
 	if m.Err != nil {
 		v.Err = m.Err.Error()
 	}
+	for _, r := range m.Resets {
+		v.Resets = append(v.Resets, jsonReset(r))
+	}
 	for _, c := range m.Checks {
 		v.Checks = append(v.Checks, newJSONCheck(c))
 	}
@@ -145,6 +149,11 @@ func (m *Message) MarshalJSON() ([]byte, error) {
 type jsonKey struct {
 	Secret     string `json:"secret"` // its name, never the secret
 	Generation int    `json:"generation"`
+}
+
+type jsonReset struct {
+	StreamID uint32 `json:"stream_id,omitempty"`
+	Error    string `json:"error"`
 }
 
 type jsonSpan struct {

@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/httpwire"
 )
 
 // fairShare is how many bytes an open connection may take whatever the others
@@ -31,7 +32,7 @@ func (c *Connection) Size() int {
 }
 
 func (m *Message) size() int {
-	size := int(unsafe.Sizeof(*m)) + len(m.Records)*int(unsafe.Sizeof(Span{})) + len(m.Data)
+	size := int(unsafe.Sizeof(*m)) + len(m.Records)*int(unsafe.Sizeof(Span{})) + len(m.Data) + len(m.Resets)*int(unsafe.Sizeof(httpwire.Reset{}))
 	if m.Handshake != nil {
 		size += int(unsafe.Sizeof(*m.Handshake)) + parsedFactor*len(m.Handshake.Raw)
 	}

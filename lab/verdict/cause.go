@@ -300,7 +300,16 @@ func (w *wire) addRefusal(v *Verdict) {
 		v.because(w.whyInside(r))
 		return
 	}
+	reset := w.reset()
+	if reset != nil && (w.Answer == nil || !w.Answer.HTTP.Refuses()) {
+		if why := RefuseByReset(*reset, !w.AskedForNone()); why != nil {
+			v.becauseInHTTP(*why)
+			return
+		}
+	}
 	switch {
+	case w.Answer == nil && reset != nil:
+		v.Reason = unanswered(reset)
 	case w.Answer == nil && w.unused() && w.leaver == endpoint.Server:
 		v.Reason = joined(v.Reason, "after the handshake the server closed before the client had sent a request")
 	case w.Answer == nil && w.unused():

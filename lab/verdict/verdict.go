@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 )
 
@@ -142,7 +143,20 @@ func Judge(server, client *View, status int, c *tlsdecrypt.Connection) Verdict {
 	if c != nil {
 		w.noteClaims(&v)
 	}
+	v.noteUnanswered(client)
 	return v
+}
+
+// noteUnanswered adds why an accepted client has no whole answer, if there is no
+// more to say.
+func (v *Verdict) noteUnanswered(client *View) {
+	if client == nil || v.Outcome != Accepted || v.Code != "" || v.Reason != "" && !v.unasked {
+		return
+	}
+	if err := cmp.Or(client.Unanswered, client.Err); err != nil {
+		v.Reason, v.unasked = joined(v.Reason, "the client has no whole answer to its request: "+text.Clean(err.Error())), false
+		v.Fix = "look into the log of the server; if what it says in TLS is not HTTP, call the port where it speaks that"
+	}
 }
 
 // judgeViews joins what the two sides saw, one of which may be nil: another

@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -22,8 +23,9 @@ type View struct {
 	Showing Showing // what this side has sent of itself
 
 	// Of a client.
-	WantsMutual bool // it was to show a certificate
-	Unasked     bool // it was accepted in a full handshake, and the server has not asked for one
+	WantsMutual bool  // it was to show a certificate
+	Unasked     bool  // it was accepted in a full handshake, and the server has not asked for one
+	Unanswered  error // why it has no whole answer, although it was accepted; see TakeUnanswered
 
 	// Of a server.
 	Takes   *tlswire.Offer // what it could have agreed on; nil: not known
@@ -55,6 +57,18 @@ func StateOf(state tls.ConnectionState, answered bool) State {
 		return StateHandshake
 	}
 	return StateConnected
+}
+
+// IsPastHandshake reports whether a side has completed its handshake.
+func (s State) IsPastHandshake() bool { return s != StateConnected && s != StateHandshake }
+
+// TakeUnanswered makes of an error of a client that has completed its handshake
+// what it has to say of the answer to its request, if that is not about TLS: it
+// has refused nobody then, and the server has taken it.
+func (v *View) TakeUnanswered() {
+	if v.Refused && v.Alert == nil && !isRecordError(v.Err) && !isTimeout(v.Err) && !errors.As(v.Err, new(Misbehaviour)) {
+		*v = View{Unanswered: v.Err, State: v.State, Showing: v.Showing}
+	}
 }
 
 // Learned is when one side knew that the other had been rejected, or that it
@@ -150,5 +164,9 @@ func isRecordError(err error) bool {
 func isLoss(err error) bool {
 	var op *net.OpError
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.As(err, &op) && (op.Op == "read" || op.Op == "write") && !errors.Is(err, os.ErrDeadlineExceeded)
+		errors.As(err, &op) && (op.Op == "read" || op.Op == "write") && !isTimeout(err)
+}
+
+func isTimeout(err error) bool {
+	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
 }

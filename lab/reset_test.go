@@ -1,0 +1,141 @@
+package lab
+
+import (
+	"bufio"
+	"crypto/tls"
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/http2"
+
+	"mtlslab.example/lab/lab/tlswire"
+	"mtlslab.example/lab/lab/verdict"
+	"mtlslab.example/lab/lab/wiretap"
+)
+
+// resetWith runs a server of HTTP/2 that gives up the first request, or with
+// goAway all of them.
+func resetWith(t *testing.T, dir string, code http2.ErrCode, goAway bool, auth tls.ClientAuthType) (addr string) {
+	t.Helper()
+	identity, err := tls.LoadX509KeyPair(filepath.Join(dir, "server.pem"), filepath.Join(dir, "server-key.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{identity}, ClientAuth: auth, NextProtos: []string{"h2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		if _, err := io.ReadFull(conn, make([]byte, len(http2.ClientPreface))); err != nil {
+			return
+		}
+		f := http2.NewFramer(conn, conn)
+		_ = f.WriteSettings()
+		for {
+			frame, err := f.ReadFrame()
+			if err != nil {
+				return
+			}
+			switch {
+			case frame.Header().Type != http2.FrameHeaders:
+			case goAway:
+				_ = f.WriteGoAway(0, code, nil)
+				_ = conn.(*tls.Conn).CloseWrite()
+			default:
+				_ = f.WriteRSTStream(frame.Header().StreamID, code)
+			}
+		}
+	}()
+	return l.Addr().String()
+}
+
+// A server that gives up a request of HTTP/2 has taken the client in TLS. Nobody
+// says that the client has refused it.
+func TestRequestGivenUp(t *testing.T) {
+	dir := newPKI(t)
+	for _, test := range []struct {
+		code   http2.ErrCode
+		goAway bool
+		auth   tls.ClientAuthType
+		want   verdict.Code
+		says   string
+	}{
+		{http2.ErrCodeHTTP11Required, false, tls.NoClientCert, verdict.NotAsked, "not mutual: the server never asked for a certificate; the server gives up the request over HTTP/2 and wants it over HTTP/1.1 (HTTP_1_1_REQUIRED)"},
+		{http2.ErrCodeHTTP11Required, false, tls.RequireAnyClientCert, verdict.RefusedInHTTP, "the server gives up the request over HTTP/2 and wants it over HTTP/1.1"},
+		{http2.ErrCodeInadequateSecurity, true, tls.RequireAnyClientCert, verdict.RefusedInHTTP, "does not speak HTTP/2 over this version or cipher suite of TLS (INADEQUATE_SECURITY)"},
+		{http2.ErrCodeInternal, false, tls.RequireAnyClientCert, "", "the server gave up the request without an answer (HTTP/2: RST_STREAM, INTERNAL_ERROR)"},
+		{http2.ErrCodeEnhanceYourCalm, true, tls.RequireAnyClientCert, "", "the server ended the connection without an answer (HTTP/2: GOAWAY, ENHANCE_YOUR_CALM)"},
+		{0xabcd, false, tls.RequireAnyClientCert, "", "(HTTP/2: RST_STREAM, error 0xabcd)"},
+	} {
+		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+			x := dissected(t, func(s *Settings) { s.HTTP2, s.Version = true, version },
+				func(change func(*Settings)) *Exchange {
+					return callAs(t, dir, resetWith(t, dir, test.code, test.goAway, test.auth), change)
+				})
+			if x.Outcome != verdict.Accepted || x.Code != test.want || (x.How == verdict.InHTTP) != (test.want != "") || !strings.Contains(x.Reason, test.says) || x.Client.Error == "" {
+				t.Errorf("%v, %v, %v: %+v, client's error %q", test.code, test.auth, tlswire.Version(version), x.Verdict, x.Client.Error)
+			}
+			unseen := callAs(t, dir, resetWith(t, dir, test.code, test.goAway, test.auth), func(s *Settings) { s.HTTP2 = true })
+			if unseen.Outcome != verdict.Accepted || unseen.Code != test.want {
+				t.Errorf("%v, %v, nothing dissected: %+v", test.code, test.auth, unseen.Verdict)
+			}
+		}
+	}
+}
+
+// What a server says in TLS need not be HTTP, or whole. The client has refused
+// nobody then.
+func TestAnswerThatIsNotHTTP(t *testing.T) {
+	dir := newPKI(t)
+	identity, err := tls.LoadX509KeyPair(filepath.Join(dir, "server.pem"), filepath.Join(dir, "server-key.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for says, want := range map[string]string{
+		"220 mail.example.com ESMTP ready\r\n":              "malformed HTTP",
+		"HTTP/1.1 200 OK\r\nno colon\r\n\r\n":               "malformed MIME header",
+		"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc": "unexpected EOF",
+		"\x00\x01\x02\x03":                                  "malformed HTTP",
+	} {
+		l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{identity}, ClientAuth: tls.RequireAnyClientCert})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = l.Close() })
+		go func() {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = http.ReadRequest(bufio.NewReader(conn))
+			_, _ = io.WriteString(conn, says)
+			_ = conn.Close()
+		}()
+		x := dissected(t, func(*Settings) {}, func(change func(*Settings)) *Exchange { return callAs(t, dir, l.Addr().String(), change) })
+		if x.Outcome != verdict.Accepted || x.Code != "" || !strings.Contains(x.Reason, "the client has no whole answer to its request: ") || !strings.Contains(x.Reason, want) || x.Fix == "" {
+			t.Errorf("%q: %+v", says, x.Verdict)
+		}
+	}
+}
+
+// dissected makes an exchange whose journal dissects it.
+func dissected(t *testing.T, change func(*Settings), call func(func(*Settings)) *Exchange) *Exchange {
+	t.Helper()
+	var d *Dissection
+	x := call(func(s *Settings) {
+		change(s)
+		d = s.Journal.Dissect()
+		s.Tap = wiretap.New(d)
+	})
+	d.Close()
+	return x
+}
