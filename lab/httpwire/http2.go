@@ -225,7 +225,7 @@ func (h *http2conn) readBlock(s *side2, f http2.FrameHeader, payload []byte) err
 }
 
 // blockRead makes a message of a block. Trailers (RFC 9113 section 8.1) make
-// none.
+// none, but may say how a call of gRPC ended.
 func (h *http2conn) blockRead(s *side2) {
 	m := &Message{StreamID: s.block.message}
 	for _, f := range s.block.fields {
@@ -249,7 +249,12 @@ func (h *http2conn) blockRead(s *side2) {
 	case m.Status != 0:
 		m.Line = fmt.Sprintf("HTTP/2 %d", m.Status)
 	}
+	grpc := grpcOf(m.Headers)
+	if answer := s.bodies[m.StreamID]; m.Line == "" && answer != nil && grpc != nil {
+		answer.GRPC = grpc
+	}
 	if m.Line != "" {
+		m.GRPC = grpc
 		h.conn.add(m)
 		if len(s.bodies) < maxStreams {
 			s.bodies[m.StreamID] = m

@@ -17,6 +17,9 @@ type Message struct {
 	// Begins are the first bytes of the body of a response with a status that
 	// [MayRefuse] names, at most mostBegins; nil of others.
 	Begins []byte
+	// GRPC is how the call ended that a response answers; nil: it is none of
+	// gRPC, or has not ended.
+	GRPC *GRPC
 }
 
 // mostBegins bounds what is kept of a body.

@@ -12,10 +12,10 @@ import (
 func MayRefuse(status int) bool { return slices.Contains([]int{400, 401, 403, 495, 496}, status) }
 
 // Refuses reports whether a response refuses the client, whatever the server
-// has answered before: with 401, 403 or 421, or as nginx refuses a certificate,
-// or complains.
+// has answered before: with 401, 403 or 421, in gRPC, as nginx refuses a
+// certificate, or complains.
 func (m *Message) Refuses() bool {
-	return slices.Contains([]int{401, 403, 421, 495, 496}, m.Status) ||
+	return m.GRPC.Refuses() || slices.Contains([]int{401, 403, 421, 495, 496}, m.Status) ||
 		slices.ContainsFunc([]Complaint{NoCertificate, CertificateError, PlainToTLS}, m.Complains)
 }
 

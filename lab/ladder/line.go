@@ -137,7 +137,11 @@ func (s *story) tried() string {
 func (s *story) resultOfTLS() string {
 	if why := reasonOf(s.verdict); why != "" {
 		if s.verdict.IsDenied() && s.progress.Answer != nil {
-			if whole := fmt.Sprintf("%s, %d", why, s.progress.Answer.HTTP.Status); len(whole) <= resultWidth {
+			whole := fmt.Sprintf("%s, %d", why, s.progress.Answer.HTTP.Status)
+			if g := s.progress.Answer.HTTP.GRPC; g.Refuses() {
+				whole = fmt.Sprintf("%s, gRPC %d", why, g.Status)
+			}
+			if len(whole) <= resultWidth {
 				return whole
 			}
 		}

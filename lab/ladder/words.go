@@ -251,6 +251,18 @@ func httpHead(m *httpwire.Message) string {
 			said += " of " + kind
 		}
 	}
+	return said + "." + grpcWords(m.GRPC)
+}
+
+// grpcWords says how a call of gRPC ended, in a sentence.
+func grpcWords(g *httpwire.GRPC) string {
+	if g == nil {
+		return ""
+	}
+	said := fmt.Sprintf(" gRPC: %s (%d)", g.Name(), g.Status)
+	if g.Message != "" {
+		said += ", " + short(g.Message)
+	}
 	return said + "."
 }
 

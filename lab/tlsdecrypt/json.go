@@ -225,6 +225,13 @@ type jsonHTTP struct {
 	Status   int          `json:"status,omitempty"`
 	Headers  []jsonHeader `json:"headers"`
 	Body     int64        `json:"body_length"`
+	GRPC     *jsonGRPC    `json:"grpc,omitempty"`
+}
+
+type jsonGRPC struct {
+	Status  int    `json:"status"`
+	Name    string `json:"name"`
+	Message string `json:"message,omitempty"`
 }
 
 type jsonHeader struct {
@@ -237,6 +244,9 @@ func newJSONHTTP(m *httpwire.Message) *jsonHTTP {
 		return nil
 	}
 	v := &jsonHTTP{Line: m.Line, StreamID: m.StreamID, Method: m.Method, Target: m.Target, Status: m.Status, Body: m.Body, Headers: []jsonHeader{}}
+	if g := m.GRPC; g != nil {
+		v.GRPC = &jsonGRPC{g.Status, g.Name(), g.Message}
+	}
 	for _, h := range m.Headers {
 		v.Headers = append(v.Headers, jsonHeader{h.Name, h.Value})
 	}

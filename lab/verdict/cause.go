@@ -300,6 +300,10 @@ func (w *wire) addRefusal(v *Verdict) {
 		v.because(w.whyInside(r))
 		return
 	}
+	if w.Answer != nil && w.Answer.HTTP.GRPC.Refuses() {
+		v.becauseInHTTP(w.refusedCall(w.Answer.HTTP.GRPC))
+		return
+	}
 	reset := w.reset()
 	if reset != nil && (w.Answer == nil || !w.Answer.HTTP.Refuses()) {
 		if why := RefuseByReset(*reset, !w.AskedForNone()); why != nil {

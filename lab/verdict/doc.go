@@ -21,7 +21,7 @@
 //	prologue.go     what went wrong before TLS
 //	clientauth.go   whether the server asked for a certificate
 //	behind.go       what a server behind a proxy says in HTTP
-//	reset.go        what a server says that gives up a request of HTTP/2
+//	http2.go        how a server gives up a request of HTTP/2, or refuses in gRPC
 //	inside.go       what the server of a database says inside TLS
 //	hostname.go     the server's name in TLS and in HTTP
 //	offer.go        what each side offered, where they found nothing in common

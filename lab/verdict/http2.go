@@ -5,6 +5,7 @@ import (
 
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/httpwire"
+	"mtlslab.example/lab/lab/text"
 )
 
 // RefuseByReset returns the reason of a server that gives up a request of HTTP/2
@@ -53,4 +54,22 @@ func unanswered(r *httpwire.Reset) string {
 		return fmt.Sprintf("the server ended the connection without an answer (HTTP/2: GOAWAY, %s)", r.Error)
 	}
 	return fmt.Sprintf("the server gave up the request without an answer (HTTP/2: RST_STREAM, %s)", r.Error)
+}
+
+// refusedCall explains a server that refuses a call of gRPC, or its client.
+func (w *wire) refusedCall(g *httpwire.GRPC) Reason {
+	answered := fmt.Sprintf("in gRPC with %s (%d)", g.Name(), g.Status)
+	if g.Message != "" {
+		answered += ": " + text.Unicode.Cut(text.Clean(g.Message), 80)
+	}
+	switch {
+	case w.AskedForNone() && !w.mayAskLater() && !w.isResumed() && !w.isByPSK():
+		return Reason{Code: NotAsked, Text: neverAsked + ", and refuses " + answered}
+	case w.shown.Client.empty:
+		return Reason{Code: NoClientCertificate, Text: "the server asked for a certificate, the client sent none, and the server refuses " + answered}
+	case g.Status == httpwire.Unauthenticated:
+		return Reason{Code: NotAuthorised, Text: "the server let the client pass in TLS, and refuses it " + answered,
+			Fix: "see what the server wants besides, such as a token in the call's metadata; its log knows"}
+	}
+	return Reason{Code: NotAuthorised, Text: "the server let the client pass in TLS, and refuses what it asked for " + answered}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -123,6 +124,51 @@ func TestAnswerThatIsNotHTTP(t *testing.T) {
 		x := dissected(t, func(*Settings) {}, func(change func(*Settings)) *Exchange { return callAs(t, dir, l.Addr().String(), change) })
 		if x.Outcome != verdict.Accepted || x.Code != "" || !strings.Contains(x.Reason, "the client has no whole answer to its request: ") || !strings.Contains(x.Reason, want) || x.Fix == "" {
 			t.Errorf("%q: %+v", says, x.Verdict)
+		}
+	}
+}
+
+// A server of gRPC says 200 in HTTP, and in a trailer, or in a header if it does
+// so at once, that it refuses the call.
+func TestCallRefused(t *testing.T) {
+	dir := newPKI(t)
+	identity, err := tls.LoadX509KeyPair(filepath.Join(dir, "server.pem"), filepath.Join(dir, "server-key.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		status  string
+		trailer bool
+		auth    tls.ClientAuthType
+		want    verdict.Code
+		says    string
+	}{
+		{"7", true, tls.RequireAnyClientCert, verdict.NotAuthorised, "let the client pass in TLS, and refuses what it asked for in gRPC with PERMISSION_DENIED (7): RBAC: access denied"},
+		{"7", false, tls.RequireAnyClientCert, verdict.NotAuthorised, "PERMISSION_DENIED (7): RBAC: access denied"},
+		{"16", true, tls.RequireAnyClientCert, verdict.NotAuthorised, "refuses it in gRPC with UNAUTHENTICATED (16)"},
+		{"16", true, tls.NoClientCert, verdict.NotAsked, "the server never asked for a certificate, and refuses in gRPC with UNAUTHENTICATED (16)"},
+		{"0", true, tls.RequireAnyClientCert, "", ""},
+		{"5", false, tls.RequireAnyClientCert, "", ""},
+	} {
+		s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			prefix := ""
+			if test.trailer {
+				prefix = http.TrailerPrefix
+			}
+			w.Header().Set("Content-Type", "application/grpc")
+			w.Header().Set(prefix+"Grpc-Status", test.status)
+			w.Header().Set(prefix+"Grpc-Message", "RBAC: access%20denied")
+			if test.trailer {
+				_, _ = io.WriteString(w, "a message")
+			}
+		}))
+		s.EnableHTTP2 = true
+		s.TLS = &tls.Config{Certificates: []tls.Certificate{identity}, ClientAuth: test.auth}
+		s.StartTLS()
+		t.Cleanup(s.Close)
+		x := dissected(t, func(s *Settings) { s.HTTP2 = true }, func(change func(*Settings)) *Exchange { return callAs(t, dir, s.Listener.Addr().String(), change) })
+		if x.Outcome != verdict.Accepted || x.Code != test.want || (x.How == verdict.InHTTP) != (test.want != "") || !strings.Contains(x.Reason, test.says) {
+			t.Errorf("%s, %v: %+v", test.status, test.auth, x.Verdict)
 		}
 	}
 }
