@@ -18,6 +18,7 @@ import (
 
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/httpwire"
+	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/verdict"
 )
 
@@ -91,11 +92,11 @@ func (e *DialError) Error() string { return fmt.Sprintf("no connection to %s: %v
 // Unwrap returns the error of the operating system.
 func (e *DialError) Unwrap() error { return e.Err }
 
-// RejectedError is an exchange in which one side rejected the other. The
-// journal has the verdict.
+// RejectedError is an exchange in which one side rejected the other, or in which
+// the client was accepted and has no whole answer. The journal has the verdict.
 type RejectedError struct{ Err error }
 
-func (e *RejectedError) Error() string { return "rejected: " + e.Err.Error() }
+func (e *RejectedError) Error() string { return "no whole answer: " + e.Err.Error() }
 
 // Unwrap returns the client's view.
 func (e *RejectedError) Unwrap() error { return e.Err }
@@ -256,7 +257,7 @@ func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.U
 	}
 	view.Unasked, view.WantsMutual = view.Err == nil && !x.asked && !state.DidResume, x.options.Mutual
 	if reset, ok := httpwire.ResetOf(view.Unanswered); ok {
-		view.InHTTP = verdict.RefuseByReset(reset, x.asked || state.DidResume)
+		view.InHTTP = verdict.RefuseByReset(reset, x.asked || state.DidResume, tlswire.Version(state.Version))
 	} else if response != nil {
 		view.InHTTP = x.refusedInHTTP(response, state.DidResume)
 	}
@@ -389,7 +390,7 @@ func (x *clientExchange) get(ctx context.Context, conn *tls.Conn, url *url.URL) 
 	defer r.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
 	if err != nil && !x.options.HeadOnly {
-		return nil, err
+		return nil, &verdict.CutShort{Err: err}
 	}
 	ahead := time.Duration(0)
 	if date, err := http.ParseTime(r.Header.Get("Date")); err == nil {

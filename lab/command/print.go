@@ -51,9 +51,9 @@ func (p *Program) accepted(x *lab.Exchange) []string {
 	case x.HTTP == nil && x.Client.State == verdict.StateAnswered:
 		status = "answered"
 	case x.HTTP == nil && x.Wire != nil && len(x.Wire.Statuses()) > 0:
-		status = x.Wire.Statuses().String() + ", cut short"
+		status = x.Wire.Statuses().String() + ", not whole"
 	case x.HTTP == nil && x.Client.State == verdict.StateRequestSent:
-		status = "no answer"
+		status = "no answer in HTTP"
 	case x.HTTP != nil:
 		status = x.HTTP.Statuses().String()
 	}

@@ -72,15 +72,16 @@ func (c *Conn) Write(fromServer bool, b []byte) ([]*Message, error) {
 
 // Frames names the frames of HTTP/2 that have begun since it was last called
 // and carry no head, each kind once (RFC 9113 section 6): "SETTINGS", "SETTINGS
-// (ACK)", "DATA", "RST_STREAM (CANCEL)".
+// (ACK)", "DATA". One that may have an error counts once that was read:
+// "RST_STREAM (CANCEL)". There are at most 16.
 func (c *Conn) Frames() []string {
 	frames := c.frames
 	c.frames = nil
 	return frames
 }
 
-// Resets returns the resets of HTTP/2 since it was last called, of a side that
-// resets much the first few.
+// Resets returns the resets of HTTP/2 since it was last called, at most the
+// first 16.
 func (c *Conn) Resets() []Reset {
 	resets := c.resets
 	c.resets = nil

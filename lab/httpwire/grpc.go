@@ -3,12 +3,13 @@ package httpwire
 import (
 	"net/url"
 	"strconv"
+	"strings"
 )
 
 // GRPC is how a call of gRPC ended: HTTP says 200 whatever that is.
 type GRPC struct {
 	Status  int
-	Message string // the server's words; may be empty
+	Message string // the server's words, at most 512 bytes; may be empty
 }
 
 // The statuses of gRPC by which a server refuses a client.
@@ -23,16 +24,16 @@ var grpcNames = [...]string{
 	"FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
 }
 
-// Name returns the name of the status, or its number.
+// Name returns the name of the status.
 func (g *GRPC) Name() string {
-	if g.Status >= 0 && g.Status < len(grpcNames) {
+	if g.Status < len(grpcNames) {
 		return grpcNames[g.Status]
 	}
-	return strconv.Itoa(g.Status)
+	return "unknown status"
 }
 
-// Refuses reports whether the server refuses the client, and not only what it
-// asked for.
+// Refuses reports whether the server refuses who the client is, or what that
+// client may do.
 func (g *GRPC) Refuses() bool {
 	return g != nil && (g.Status == PermissionDenied || g.Status == Unauthenticated)
 }
@@ -46,8 +47,8 @@ func grpcOf(fields []Header) *GRPC {
 	for _, f := range fields {
 		switch f.Name {
 		case "grpc-status":
-			if status, err := strconv.Atoi(f.Value); err == nil {
-				g = &GRPC{Status: status}
+			if status, err := strconv.ParseUint(f.Value, 10, 31); err == nil {
+				g = &GRPC{Status: int(status)}
 			}
 		case "grpc-message":
 			message = f.Value
@@ -57,7 +58,7 @@ func grpcOf(fields []Header) *GRPC {
 		}
 	}
 	if g != nil {
-		g.Message = message[:min(len(message), mostBegins)]
+		g.Message = strings.Clone(strings.ToValidUTF8(message[:min(len(message), mostBegins)], ""))
 	}
 	return g
 }

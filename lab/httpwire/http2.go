@@ -1,6 +1,7 @@
 package httpwire
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -184,8 +185,10 @@ func (h *http2conn) frameRead(s *side2, f http2.FrameHeader, b []byte) error {
 			delete(s.bodies, f.StreamID)
 		}
 	case http2.FrameRSTStream, http2.FrameGoAway:
-		delete(h.client.bodies, f.StreamID)
-		delete(h.server.bodies, f.StreamID)
+		if f.Type == http2.FrameRSTStream {
+			delete(h.client.bodies, f.StreamID)
+			delete(h.server.bodies, f.StreamID)
+		}
 		r, failed := newReset(f, b[frameHeaderLen:])
 		if !failed {
 			r.Error = ""
@@ -249,12 +252,13 @@ func (h *http2conn) blockRead(s *side2) {
 	case m.Status != 0:
 		m.Line = fmt.Sprintf("HTTP/2 %d", m.Status)
 	}
-	grpc := grpcOf(m.Headers)
-	if answer := s.bodies[m.StreamID]; m.Line == "" && answer != nil && grpc != nil {
-		answer.GRPC = grpc
+	if answer := s.bodies[m.StreamID]; m.Line == "" && answer != nil && !answer.Request {
+		answer.GRPC = cmp.Or(grpcOf(m.Headers), answer.GRPC)
 	}
 	if m.Line != "" {
-		m.GRPC = grpc
+		if !m.Request {
+			m.GRPC = grpcOf(m.Headers)
+		}
 		h.conn.add(m)
 		if len(s.bodies) < maxStreams {
 			s.bodies[m.StreamID] = m

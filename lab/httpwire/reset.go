@@ -3,7 +3,6 @@ package httpwire
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"strings"
 
 	"golang.org/x/net/http2"
@@ -31,15 +30,20 @@ func newReset(f http2.FrameHeader, payload []byte) (r Reset, ok bool) {
 		return r, false
 	}
 	code := http2.ErrCode(binary.BigEndian.Uint32(payload))
-	return Reset{StreamID: f.StreamID, Error: errorName(code)}, code != http2.ErrCodeNo
+	r.Error = errorName(code.String())
+	if f.Type == http2.FrameRSTStream {
+		r.StreamID = f.StreamID
+	}
+	return r, code != http2.ErrCodeNo
 }
 
-// errorName is short for codes that have no name, too.
-func errorName(code http2.ErrCode) string {
-	if name := code.String(); !strings.Contains(name, " ") {
-		return name
+// errorName gives all errors that RFC 9113 does not name one name: there are
+// four thousand million of them.
+func errorName(name string) string {
+	if strings.Contains(name, " ") {
+		return "unknown error"
 	}
-	return fmt.Sprintf("error %#x", uint32(code))
+	return name
 }
 
 // ResetOf returns the reset by its server of which a client of net/http or of
@@ -47,15 +51,15 @@ func errorName(code http2.ErrCode) string {
 func ResetOf(err error) (r Reset, ok bool) {
 	var stream http2.StreamError
 	if errors.As(err, &stream) && stream.Cause != nil && stream.Cause.Error() == "received from peer" {
-		return Reset{stream.StreamID, errorName(stream.Code)}, true
+		return Reset{stream.StreamID, errorName(stream.Code.String())}, true
 	}
-	if err == nil {
+	if err == nil || !strings.HasPrefix(err.Error(), "http2: ") {
 		return r, false
 	}
 	_, said, found := strings.Cut(err.Error(), "GOAWAY") // the two errors about it are not exported
 	if _, name, named := strings.Cut(said, "ErrCode"); found && named && name != "" {
 		name, _, _ = strings.Cut(name[1:], ",") // ErrCode:NAME, or ErrCode=NAME, and more
-		return Reset{Error: name}, name != http2.ErrCodeNo.String()
+		return Reset{Error: errorName(name)}, name != http2.ErrCodeNo.String()
 	}
 	return r, false
 }

@@ -138,8 +138,11 @@ func (s *story) resultOfTLS() string {
 	if why := reasonOf(s.verdict); why != "" {
 		if s.verdict.IsDenied() && s.progress.Answer != nil {
 			whole := fmt.Sprintf("%s, %d", why, s.progress.Answer.HTTP.Status)
-			if g := s.progress.Answer.HTTP.GRPC; g.Refuses() {
+			switch g := s.progress.Answer.HTTP.GRPC; {
+			case g.Refuses():
 				whole = fmt.Sprintf("%s, gRPC %d", why, g.Status)
+			case s.progress.Answer.HTTP.Status < 400: // another request was refused, without an answer
+				whole = why
 			}
 			if len(whole) <= resultWidth {
 				return whole

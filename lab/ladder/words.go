@@ -97,17 +97,17 @@ func framesWords(frames []string, resets []httpwire.Reset) (name, said string) {
 // resetsWords says what is given up, and with which error, a sentence each.
 func resetsWords(resets []httpwire.Reset) (said string) {
 	for _, r := range resets {
-		what := "GOAWAY: no more requests are answered"
+		what := "GOAWAY: no new requests on this connection"
 		if r.StreamID != 0 {
 			what = fmt.Sprintf("RST_STREAM: the request of stream %d is given up", r.StreamID)
 		}
+		said += " " + what + " (" + r.Error + ")."
 		switch r.Error {
 		case httpwire.HTTP11Required:
-			what += ", and wanted over HTTP/1.1, in which a server can ask for a certificate in mid-connection"
+			said += " It is wanted over HTTP/1.1, in which a server can ask for a certificate in mid-connection."
 		case httpwire.InadequateSecurity:
-			what += ", as this version or cipher suite of TLS is too weak for HTTP/2"
+			said += " TLS here does not meet what HTTP/2 asks of it."
 		}
-		said += " " + what + " (" + r.Error + ")."
 	}
 	return said
 }

@@ -337,9 +337,9 @@ func (s *story) accepted() string {
 	switch {
 	case s.byGivenKey():
 		return "Accepted: client and server have shown each other that they have the key that both were given."
-	case s.c.Resumption != tlsdecrypt.FullHandshake && s.client.subject() != "":
+	case s.c.Resumption != tlsdecrypt.FullHandshake && s.client.subject() != "" && s.client.chain != tlsdecrypt.Fails:
 		return fmt.Sprintf("Accepted: client and server took up an earlier session; the server asked for a certificate after the handshake, and %s.", s.client.known("client"))
-	case s.c.Resumption != tlsdecrypt.FullHandshake:
+	case s.c.Resumption != tlsdecrypt.FullHandshake && s.client.subject() == "":
 		return "Accepted: client and server took up an earlier session. Who they are was settled then, and is not shown again."
 	case s.client.chain == tlsdecrypt.Fails || s.server.chain == tlsdecrypt.Fails:
 		return "Accepted, although a certificate fails above: who was shown it checks less, or trusts other CAs."

@@ -182,6 +182,11 @@ func (p *prober) explainRefusal(x *lab.Exchange) error {
 	why := cmp.Or(x.Reason, "no answer came")
 	fix := x.Fix
 	switch {
+	case x.Outcome == verdict.Accepted && x.Reason != "" && !x.NeverAsked():
+		why = "the handshake succeeded, and let in is who is answered: " + x.Reason
+		if p.target.protocol == nil {
+			fix = joinNonEmpty(fix, "the server must answer HTTP, or one of "+text.Joined(starttls.Names(false), "or")+" (--starttls)")
+		}
 	case x.Outcome == verdict.Accepted, x.Code == verdict.TooSlow && x.TLS.Version != "" && requestOf(x) != nil:
 		why, fix = "the handshake succeeded, and no answer came in time: let in is who is answered", "call a path that answers, or wait longer with --timeout"
 		if p.target.protocol == nil {

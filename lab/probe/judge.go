@@ -71,7 +71,7 @@ func (b *baseline) judge(o *outcome) event {
 	case x.Outcome == verdict.Accepted && isClosed(o.err): // OpenLDAP does so with GnuTLS
 		e.result, e.when, e.alert = Cut, AfterHandshake, nil
 	case x.Outcome == verdict.Accepted:
-		e.result, e.reason = Unclear, "the handshake succeeded, and no answer came in time"
+		e.result, e.reason = Unclear, cmp.Or(x.Reason, "the handshake succeeded, and no answer came in time")
 	case x.Code == verdict.TooSlow && e.when == AfterHandshake:
 		e.result, e.reason = Unclear, "the handshake succeeded, and no answer came in time"
 	default: // the probe itself has ended it

@@ -8,8 +8,8 @@ import (
 	"mtlslab.example/lab/lab/httpwire"
 )
 
-// maxResets bounds what a message has of them.
-const maxResets = 16
+// maxFrames bounds what a message has of the names of frames, and of resets.
+const maxFrames = 16
 
 // applicationData takes the content of a record, of which HTTP is read.
 // Without the head of an HTTP message in it, it goes on with the last message.
@@ -55,12 +55,12 @@ func (last *Message) prolong(content []byte, m *Message) {
 	last.Time = m.Time
 	last.Length += m.Length
 	last.Records = extend(last.Records, m.Records[0])
-	last.Resets = append(last.Resets, m.Resets[:min(len(m.Resets), max(0, maxResets-len(last.Resets)))]...)
+	last.Resets = append(last.Resets, m.Resets[:min(len(m.Resets), maxFrames-len(last.Resets))]...)
 	if last.HTTP != nil {
 		return
 	}
 	for _, frame := range m.Frames {
-		if !slices.Contains(last.Frames, frame) {
+		if len(last.Frames) < maxFrames && !slices.Contains(last.Frames, frame) {
 			last.Frames = append(last.Frames, frame)
 		}
 	}

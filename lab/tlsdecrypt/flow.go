@@ -23,6 +23,8 @@ type flow struct {
 	gapped  endpoint.Pair[bool] // bytes of it are missing: see keep
 	ended   bool                // and stages may be another connection's
 	counted int                 // bytes of d.taken
+
+	handedOn bool // to Done
 }
 
 // stages are the chain that a connection's bytes go through: a reader for each
@@ -155,6 +157,7 @@ func (f *flow) finish() {
 	if f.d.options.Secrets != nil && f.conn.ClientRandom != nil {
 		f.d.options.Secrets.Forget(f.conn.ClientRandom)
 	}
+	f.handedOn = true
 	if f.d.options.Done != nil {
 		f.d.options.Done(f.conn)
 	}

@@ -15,6 +15,9 @@ const fairShare = 64 << 10
 // take.
 const parsedFactor = 4
 
+// maxGRPC is what the end of a call of gRPC takes at most, in bytes.
+const maxGRPC = 600
+
 // Size estimates the memory that a connection takes, in bytes.
 func (c *Connection) Size() int {
 	size := int(unsafe.Sizeof(*c))
@@ -38,6 +41,9 @@ func (m *Message) size() int {
 	}
 	if m.Inner != nil {
 		size += int(unsafe.Sizeof(*m.Inner)) + parsedFactor*len(m.Inner.Raw)
+	}
+	if m.IsAnswer() {
+		size += maxGRPC // which a trailer may bring later
 	}
 	if m.HTTP != nil {
 		for _, h := range m.HTTP.Headers {

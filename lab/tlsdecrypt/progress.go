@@ -104,7 +104,7 @@ func (c *Connection) answer() *Message {
 		if !m.IsAnswer() {
 			continue
 		}
-		if m.HTTP.Status == http.StatusUnauthorized {
+		if m.isChallenge() {
 			if settled == nil {
 				settled = c.settledChallenges()
 			}
@@ -143,13 +143,19 @@ func (c *Connection) settledChallenges() map[*Message]bool {
 			continue
 		}
 		asked := resource{request.HTTP.Method, request.HTTP.Target}
-		if m.HTTP.Status != http.StatusUnauthorized {
+		if !m.isChallenge() {
 			later[asked] = m
 		} else if last := later[asked]; last != nil {
-			settled[m] = last.HTTP.Refuses() || m.HTTP.Authenticate() != "" && last.HTTP.Status < 500
+			settled[m] = last.HTTP.Refuses() || (m.HTTP.Authenticate() != "" || m.HTTP.GRPC.Refuses()) && last.HTTP.Status < 500
 		}
 	}
 	return settled
+}
+
+// isChallenge reports whether an answer may be about who the client is, for
+// which it may ask again otherwise: 401, or UNAUTHENTICATED in gRPC.
+func (m *Message) isChallenge() bool {
+	return m.HTTP.Status == http.StatusUnauthorized || m.HTTP.GRPC != nil && m.HTTP.GRPC.Status == httpwire.Unauthenticated
 }
 
 // IsAnswer reports whether a message is a response of HTTP, but no interim one

@@ -18,6 +18,9 @@ func (d *Dissector) Peek(number int) *Connection {
 	}
 	found.mu.Lock()
 	defer found.mu.Unlock()
+	if found.handedOn { // in the meantime: it is Done's, which may release it
+		return nil
+	}
 	return found.conn.clone()
 }
 

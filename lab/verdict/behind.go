@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"mtlslab.example/lab/lab/httpwire"
-	"mtlslab.example/lab/lab/tlsdecrypt"
 )
 
 // A server may refuse in HTTP what it cannot have seen on this connection: then
@@ -23,7 +22,7 @@ func (w *wire) refusedBehind() (Reason, bool) {
 		return Reason{Code: SpokeNoTLS, Text: fmt.Sprintf(passesOn+"calls a server behind it without TLS, and that one wants TLS", httpwire.PlainToTLS),
 			Fix: "have what ends TLS here call the server behind it by https (nginx: proxy_pass https://)"}, true
 	}
-	unasked := w.Resumption == tlsdecrypt.FullHandshake && w.AskedForNone() && !w.mayAskLater()
+	unasked := w.isUnasked()
 	code, other := NotPassedOn, ""
 	if host := w.misdirected(); unasked && host != "" { // nginx goes by the name in HTTP where there is none in TLS
 		code = NotAsked

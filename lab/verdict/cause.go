@@ -300,16 +300,14 @@ func (w *wire) addRefusal(v *Verdict) {
 		v.because(w.whyInside(r))
 		return
 	}
-	if w.Answer != nil && w.Answer.HTTP.GRPC.Refuses() {
-		v.becauseInHTTP(w.refusedCall(w.Answer.HTTP.GRPC))
+	if why, ok := w.refusedCall(); ok {
+		v.becauseInHTTP(why)
 		return
 	}
 	reset := w.reset()
-	if reset != nil && (w.Answer == nil || !w.Answer.HTTP.Refuses()) {
-		if why := RefuseByReset(*reset, !w.AskedForNone()); why != nil {
-			v.becauseInHTTP(*why)
-			return
-		}
+	if why, ok := w.refusedByReset(reset); ok {
+		v.becauseInHTTP(why)
+		return
 	}
 	switch {
 	case w.Answer == nil && reset != nil:
@@ -344,7 +342,7 @@ func (w *wire) addRefusal(v *Verdict) {
 	case client.empty:
 		v.refuseInHTTP(m, Reason{Code: NoClientCertificate, Text: "the client sent none"})
 	case m.HTTP.Status == http.StatusForbidden && len(client.doubts) > 0 && client.chain != tlsdecrypt.Fails:
-		v.becauseInHTTP(w.doubted(client))
+		v.becauseInHTTP(w.doubted(client, "refuses in HTTP with 403"))
 	case m.HTTP.Status == http.StatusForbidden && client.chain != tlsdecrypt.Fails:
 		v.becauseInHTTP(notAuthorised)
 	case m.HTTP.Status == http.StatusUnauthorized && client.seen && client.chain != tlsdecrypt.Fails && client.faultThat(nil) == nil:
@@ -361,15 +359,20 @@ func (w *wire) addRefusal(v *Verdict) {
 // noteRequest adds to a refusal in HTTP which request of the connection it
 // answers, if that is not the first.
 func (w *wire) noteRequest(v *Verdict) {
-	if !v.IsDenied() || v.How == Inside || w.Answer == nil {
+	if !v.IsDenied() || v.How == Inside || w.Answer == nil || !w.Answer.HTTP.Refuses() && w.reset() != nil {
 		return
 	}
 	request, number := w.RequestOf(w.Answer)
 	if request == nil || number == 1 {
 		return
 	}
+	v.Reason += ofRequest(request, number)
+}
+
+// ofRequest says which request a refusal is about.
+func ofRequest(request *tlsdecrypt.Message, number int) string {
 	path, _, _ := strings.Cut(request.HTTP.Target, "?") // what follows may be a password
-	v.Reason += fmt.Sprintf("; this answers request %d of the connection, %s", number, text.Unicode.Cut(text.Clean(request.HTTP.Method+" "+path), 60))
+	return fmt.Sprintf("; this answers request %d of the connection, %s", number, text.Unicode.Cut(text.Clean(request.HTTP.Method+" "+path), 60))
 }
 
 // becauseInHTTP is because for a server that refuses in HTTP.
@@ -407,12 +410,12 @@ func refusedBehindTLS(who, authenticate string) Reason {
 		Fix: "read the answer and the application's log; if a proxy ends TLS in front of the application, see that it passes on whose certificate it was (nginx: proxy_set_header, which a location with one of its own does not inherit)"}
 }
 
-// doubted is why HTTP says 403 to a client whose certificate the server may not
-// have verified (nginx: ssl_verify_client optional_no_ca).
-func (w *wire) doubted(client *certificate) Reason {
+// doubted is why HTTP says 403, or gRPC the same, to a client whose certificate
+// the server may not have verified (nginx: ssl_verify_client optional_no_ca).
+func (w *wire) doubted(client *certificate, refuses string) Reason {
 	doubt := client.doubts[0]
 	return Reason{Code: RefusedInHTTP,
-		Text: "the server asked for a certificate, and refuses in HTTP with 403: " + doubt.Of("the client's certificate", client.leaf) + "; or it takes that, and does not allow the request",
+		Text: "the server asked for a certificate, and " + refuses + ": " + doubt.Of("the client's certificate", client.leaf) + "; or it takes that, and does not allow the request",
 		Causes: []Cause{
 			{Code: doubt.Code, Text: "the server lets the handshake succeed with any certificate, and did not verify this one", Tell: "its configuration (nginx: ssl_verify_client optional_no_ca, $ssl_client_verify)"},
 			{Code: NotAuthorised, Text: "the server has verified it, and does not allow the client what it asked for", Tell: "its log, or a request for something else"},

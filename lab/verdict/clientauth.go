@@ -72,6 +72,12 @@ func (w *wire) isResumed() bool { return w.Resumption != tlsdecrypt.FullHandshak
 // 7.4.1.1).
 func (w *wire) mayAskLater() bool { return w.asksLater || w.again }
 
+// isUnasked reports whether the client is known not to have been asked for a
+// certificate, in this connection or an earlier one.
+func (w *wire) isUnasked() bool {
+	return w.AskedForNone() && !w.mayAskLater() && !w.isResumed() && !w.isByPSK()
+}
+
 // mayResume reports whether an earlier session was taken up, or whether that may
 // have been on its way. A key that both sides were given has no age (RFC 9846
 // section 4.3.11).

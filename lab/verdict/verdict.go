@@ -137,7 +137,8 @@ func Judge(server, client *View, status int, c *tlsdecrypt.Connection) Verdict {
 		v.addTakes(server)
 		v.nameGroup(c)
 	}
-	if c == nil || status != 0 { // the wire shows whether there was a request
+	asked := c != nil || client != nil && client.Unanswered != nil // it is known whether there was a request
+	if status != 0 || !asked {
 		v.addStatus(status)
 	}
 	if c != nil {
@@ -155,7 +156,7 @@ func (v *Verdict) noteUnanswered(client *View) {
 	}
 	if err := cmp.Or(client.Unanswered, client.Err); err != nil {
 		v.Reason, v.unasked = joined(v.Reason, "the client has no whole answer to its request: "+text.Clean(err.Error())), false
-		v.Fix = "look into the log of the server; if what it says in TLS is not HTTP, call the port where it speaks that"
+		v.Fix = "look into the log of the server; if it does not speak the client's protocol there, call the port where it does"
 	}
 }
 

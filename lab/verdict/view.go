@@ -62,11 +62,20 @@ func StateOf(state tls.ConnectionState, answered bool) State {
 // IsPastHandshake reports whether a side has completed its handshake.
 func (s State) IsPastHandshake() bool { return s != StateConnected && s != StateHandshake }
 
+// CutShort is an answer that has begun, and that did not come whole.
+type CutShort struct{ Err error }
+
+func (e *CutShort) Error() string { return e.Err.Error() }
+
+// Unwrap returns why it is not whole.
+func (e *CutShort) Unwrap() error { return e.Err }
+
 // TakeUnanswered makes of an error of a client that has completed its handshake
 // what it has to say of the answer to its request, if that is not about TLS: it
 // has refused nobody then, and the server has taken it.
 func (v *View) TakeUnanswered() {
-	if v.Refused && v.Alert == nil && !isRecordError(v.Err) && !isTimeout(v.Err) && !errors.As(v.Err, new(Misbehaviour)) {
+	begun := errors.As(v.Err, new(*CutShort))
+	if (v.Refused || begun) && v.Alert == nil && !isRecordError(v.Err) && !isTimeout(v.Err) && !errors.As(v.Err, new(Misbehaviour)) {
 		*v = View{Unanswered: v.Err, State: v.State, Showing: v.Showing}
 	}
 }
