@@ -53,7 +53,7 @@ func (p *Program) accepted(x *lab.Exchange) []string {
 	case x.HTTP == nil && x.Wire != nil && len(x.Wire.Statuses()) > 0:
 		status = x.Wire.Statuses().String() + ", not whole"
 	case x.HTTP == nil && x.Client.State == verdict.StateRequestSent:
-		status = "no answer in HTTP"
+		status = "no HTTP answer"
 	case x.HTTP != nil:
 		status = x.HTTP.Statuses().String()
 	}

@@ -20,8 +20,8 @@ func TestResetOf(t *testing.T) {
 		{errors.New("EOF"), Reset{}, false},
 		{fmt.Errorf("get: %w", http2.StreamError{StreamID: 3, Code: http2.ErrCodeHTTP11Required, Cause: errors.New("received from peer")}), Reset{3, "HTTP_1_1_REQUIRED"}, true},
 		{http2.StreamError{StreamID: 3, Code: http2.ErrCodeProtocol}, Reset{}, false}, // the client's own
-		{http2.GoAwayError{LastStreamID: 1, ErrCode: http2.ErrCodeInadequateSecurity, DebugData: "a, b"}, Reset{Error: "INADEQUATE_SECURITY"}, true},
-		{http2.GoAwayError{LastStreamID: 1, ErrCode: http2.ErrCodeNo}, Reset{Error: "NO_ERROR"}, false},
+		{errors.New(`http2: server sent GOAWAY and closed the connection; LastStreamID=1, ErrCode=INADEQUATE_SECURITY, debug="a, b"`), Reset{Error: "INADEQUATE_SECURITY"}, true},
+		{errors.New(`http2: server sent GOAWAY and closed the connection; LastStreamID=1, ErrCode=NO_ERROR, debug=""`), Reset{Error: "NO_ERROR"}, false},
 		{errors.New("http2: Transport received GOAWAY from server ErrCode:ENHANCE_YOUR_CALM"), Reset{Error: "ENHANCE_YOUR_CALM"}, true},
 		{errors.New(`malformed HTTP response "GOAWAY ErrCode=INTERNAL_ERROR"`), Reset{}, false}, // a server's words
 	} {
