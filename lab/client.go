@@ -301,7 +301,13 @@ func (x *clientExchange) showing(resumed bool) verdict.Showing {
 // finish reports to the journal how the exchange ended.
 func (x *clientExchange) finish(view verdict.View, state tls.ConnectionState, response *Response) {
 	err := cmp.Or(view.Err, view.Unanswered)
-	annotate(x.Conn, func() verdict.Verdict { return verdict.Judge(nil, &view, response.status(), nil) })
+	if view.IsCertain(tlswire.Version(state.Version)) {
+		status := 0
+		if response != nil {
+			status = http.StatusOK // what another one means the messages say better
+		}
+		annotate(x.Conn, func() verdict.Verdict { return verdict.Judge(nil, &view, status, nil) })
+	}
 	x.settings.Journal.end(endpoint.Client, x.client, x.server, view, func(e *Exchange) {
 		if e.TLS.CipherSuite == "" {
 			e.TLS = describeTLS(state)

@@ -3,7 +3,9 @@ package ladder
 import (
 	"crypto/x509"
 	"fmt"
+	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"mtlslab.example/lab/lab/endpoint"
@@ -60,6 +62,7 @@ type story struct {
 	again     bool                 // this is a renegotiation (RFC 5246 section 7.4.1.2)
 	tickets   int
 	goodbyes  endpoint.Pair[bool] // it sent close_notify
+	switched  string              // the protocol that HTTP was left for (101); "": it was not
 	explained bool                // what the group with the long name is
 	ended     bool                // a side has ended the connection
 	started   bool                // the client has made a false start
@@ -243,6 +246,14 @@ func (s *story) remember(m *tlsdecrypt.Message) {
 	p := s.party(m.From)
 	p.ciphered = p.ciphered || m.Type == tlswire.ContentTypeChangeCipherSpec
 	p.http = p.http || m.HTTP != nil
+	if m.HTTP != nil && m.HTTP.Status == http.StatusSwitchingProtocols {
+		s.switched = "other data"
+		for _, h := range m.HTTP.Headers {
+			if strings.EqualFold(h.Name, "Upgrade") {
+				s.switched = short(h.Value)
+			}
+		}
+	}
 	*s.goodbyes.Of(m.From) = *s.goodbyes.Of(m.From) || m.Alert != nil && m.Alert.Description == tlswire.AlertCloseNotify
 	if m.Handshake == nil {
 		return

@@ -51,6 +51,8 @@ func (s *story) applicationData(m *tlsdecrypt.Message) (name, said string) {
 		return framesWords(m.Frames, m.Resets)
 	case s.c.ALPN == "h2":
 		return "HTTP/2 frames", "What keeps HTTP/2 going: settings, acknowledgements, or more of a body."
+	case s.switched != "":
+		return s.switched, fmt.Sprintf("%s of the protocol that HTTP was left for.", bytesCounted(m.Length))
 	case s.party(m.From).http:
 		return "HTTP body", "More of the body."
 	}

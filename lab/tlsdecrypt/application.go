@@ -8,7 +8,7 @@ import (
 	"mtlslab.example/lab/lab/httpwire"
 )
 
-// maxFrames bounds what a message has of the names of frames, and of resets.
+// maxFrames bounds what a message has of the names of frames.
 const maxFrames = 16
 
 // applicationData takes the content of a record, of which HTTP is read.
@@ -19,7 +19,7 @@ func (c *conversation) applicationData(content []byte, m *Message) {
 		m.Frames, m.Resets = c.http.Frames(), c.http.Resets()
 	}
 	last := c.last(m)
-	if last != nil && last.Encrypted {
+	if last != nil && (last.Encrypted || len(m.Resets) > 0 || len(last.Resets) > 0) { // a reset has a time of its own
 		last = nil
 	}
 	for i, head := range heads {
@@ -55,7 +55,6 @@ func (last *Message) prolong(content []byte, m *Message) {
 	last.Time = m.Time
 	last.Length += m.Length
 	last.Records = extend(last.Records, m.Records[0])
-	last.Resets = append(last.Resets, m.Resets[:min(len(m.Resets), maxFrames-len(last.Resets))]...)
 	if last.HTTP != nil {
 		return
 	}

@@ -318,12 +318,22 @@ func (w *wire) addRefusal(v *Verdict) {
 		w.addLeaving(v)
 	case w.Answer == nil && w.data.Client && !w.data.Server && w.leaver == endpoint.Server:
 		v.Reason = "the server closed without an answer to what the client had sent"
+		if fault := client.faultThat(nil); fault != nil {
+			v.Reason += "; " + fault.Of("the client's certificate", client.leaf) + ", and some servers close so for that (nginx: error_page 495 and return 444)"
+			v.Fix = fault.Fix
+		}
+	case w.Answer == nil && w.asked() && w.leaver == endpoint.Server && !w.Hidden && !w.Lacking && !w.goesOn():
+		v.Reason = "the server closed without an answer to the request"
+		if w.data.Server && w.ALPN != "h2" {
+			v.Reason = "the server's answer to the request is not HTTP"
+		}
 	case w.Answer != nil && !w.ClientAuth && w.Resumption != tlsdecrypt.FullHandshake: // it does not ask anew
 		switch w.Answer.HTTP.Status {
 		case http.StatusUnauthorized:
 			v.becauseInHTTP(*RefuseBehindTLS(true, w.Answer.HTTP.Authenticate()))
 		case http.StatusForbidden:
-			v.becauseInHTTP(Reason{Code: NotAuthorised, Text: "the server took up an earlier session, and the client is not allowed what it asked for: the server answered 403"})
+			v.becauseInHTTP(Reason{Code: NotAuthorised, Text: "the server took up an earlier session, and the client is not allowed what it asked for: the server answered 403",
+				Fix: "look at the connection in which the session began: whether the client has shown a certificate there, and which; or ask the server's owner to allow it"})
 		}
 	case w.Answer != nil && w.AskedForNone() && isUnauthorised(w.Answer.HTTP.Status):
 		why := *RefuseUnasked(w.Answer.HTTP.Status, w.Answer.HTTP.Authenticate())
@@ -417,9 +427,14 @@ func (w *wire) doubted(client *certificate, refuses string) Reason {
 	return Reason{Code: RefusedInHTTP,
 		Text: "the server asked for a certificate, and " + refuses + ": " + doubt.Of("the client's certificate", client.leaf) + "; or it takes that, and does not allow the request",
 		Causes: []Cause{
-			{Code: doubt.Code, Text: "the server lets the handshake succeed with any certificate, and did not verify this one", Tell: "its configuration (nginx: ssl_verify_client optional_no_ca, $ssl_client_verify)"},
+			{Code: doubt.Code, Text: "the server lets the handshake succeed with any certificate, and refuses this one in HTTP, verified or not", Tell: "its configuration (nginx: ssl_verify_client optional_no_ca or error_page 495; Node: rejectUnauthorized)"},
 			{Code: NotAuthorised, Text: "the server has verified it, and does not allow the client what it asked for", Tell: "its log, or a request for something else"},
 		}}
+}
+
+// asked reports whether the client has sent a request.
+func (w *wire) asked() bool {
+	return slices.ContainsFunc(w.Messages, func(m *tlsdecrypt.Message) bool { return m.From == endpoint.Client && m.HTTP != nil && m.HTTP.Request })
 }
 
 // unused reports whether the connection was closed after the handshake before a

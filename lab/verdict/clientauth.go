@@ -200,7 +200,8 @@ func RefuseUnasked(status int, authenticate string) *Reason {
 		return &Reason{Code: RefusedInHTTP, Text: fmt.Sprintf("the server refuses in HTTP with %d, and asks for %s in place of a certificate (WWW-Authenticate)", status, scheme),
 			Fix: "send the password or token that the server asks for in HTTP; if it is to go by certificates, have it ask for one (nginx: ssl_verify_client)"}
 	}
-	return &Reason{Code: NotAsked, Text: fmt.Sprintf("%s, and refuses in HTTP with %d", neverAsked, status)}
+	return &Reason{Code: NotAsked, Text: fmt.Sprintf("%s, and refuses in HTTP with %d", neverAsked, status),
+		Fix: fix(NotAsked, endpoint.Server) + "; if it goes by something else, its log says why it refuses"}
 }
 
 // isUnauthorised reports whether a status is about who the client is.

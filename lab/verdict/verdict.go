@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/httpwire"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 )
@@ -151,11 +152,19 @@ func Judge(server, client *View, status int, c *tlsdecrypt.Connection) Verdict {
 // noteUnanswered adds why an accepted client has no whole answer, if there is no
 // more to say.
 func (v *Verdict) noteUnanswered(client *View) {
-	if client == nil || v.Outcome != Accepted || v.Code != "" || v.Reason != "" && !v.unasked {
+	if client == nil || v.Outcome != Accepted || v.Code != "" {
 		return
 	}
+	_, isReset := httpwire.ResetOf(client.Unanswered)
+	if v.Reason != "" && !v.unasked && (client.Unanswered == nil || isReset) { // the wire shows as much
+		return
+	}
+	before := ""
+	if v.unasked {
+		before = v.Reason
+	}
 	if err := cmp.Or(client.Unanswered, client.Err); err != nil {
-		v.Reason, v.unasked = joined(v.Reason, "the client has no whole answer to its request: "+text.Clean(err.Error())), false
+		v.Reason, v.unasked = joined(before, "the client has no whole answer to its request: "+text.Clean(err.Error())), false
 		v.Fix = "look into the log of the server; if it does not speak the client's protocol there, call the port where it does"
 	}
 }

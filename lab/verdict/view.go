@@ -80,6 +80,19 @@ func (v *View) TakeUnanswered() {
 	}
 }
 
+// IsCertain reports whether a client knows for certain what became of its
+// handshake: that the connection was lost behind it may have any reason, and so
+// may an alert once the server of TLS 1.2 has sent its Finished.
+func (v *View) IsCertain(version tlswire.Version) bool {
+	switch {
+	case v.Err == nil, v.Refused:
+		return true
+	case v.State.IsPastHandshake() && (v.Alert == nil || version < tlswire.VersionTLS13):
+		return false
+	}
+	return true
+}
+
 // Learned is when one side knew that the other had been rejected, or that it
 // had been itself.
 type Learned string
