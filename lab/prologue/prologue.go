@@ -110,6 +110,11 @@ func (p *Prologue) Last() *Layer {
 	return p.Layers[len(p.Layers)-1]
 }
 
+// ThroughProxy reports whether a proxy has made the way to the server.
+func (p *Prologue) ThroughProxy() bool {
+	return p != nil && slices.ContainsFunc(p.Layers, func(l *Layer) bool { return l.Kind == Proxy && l.Agreed })
+}
+
 // Asked reports whether the client asked for TLS, or for a way through a proxy.
 func (p *Prologue) Asked() bool {
 	return p != nil && slices.ContainsFunc(p.Layers, func(l *Layer) bool { return l.Asked != "" })

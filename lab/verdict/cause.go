@@ -353,10 +353,17 @@ func (w *wire) addRefusal(v *Verdict) {
 		v.refuseInHTTP(m, Reason{Code: NoClientCertificate, Text: "the client sent none"})
 	case m.HTTP.Status == http.StatusForbidden && len(client.doubts) > 0 && client.chain != tlsdecrypt.Fails:
 		v.becauseInHTTP(w.doubted(client, "refuses in HTTP with 403"))
+	case m.HTTP.Status == http.StatusForbidden && client.chain != tlsdecrypt.Fails && w.takesAny():
+		v.becauseInHTTP(Reason{Code: NotAuthorised, Text: "the handshake succeeded with the client's certificate, and the server refuses in HTTP with 403: it does not allow the client what it asked for, or verifies certificates only there, and does not take this one",
+			Fix: "look into the log of the server: it says which; then have it allow the name in the certificate, or use another certificate"})
 	case m.HTTP.Status == http.StatusForbidden && client.chain != tlsdecrypt.Fails:
 		v.becauseInHTTP(notAuthorised)
 	case m.HTTP.Status == http.StatusUnauthorized && client.seen && client.chain != tlsdecrypt.Fails && client.faultThat(nil) == nil:
-		v.becauseInHTTP(*RefuseBehindTLS(false, w.Answer.HTTP.Authenticate()))
+		why := *RefuseBehindTLS(false, w.Answer.HTTP.Authenticate())
+		if w.takesAny() && w.Answer.HTTP.Authenticate() == "" {
+			why.Text += "; or it verifies certificates only in HTTP, and does not take this one"
+		}
+		v.becauseInHTTP(why)
 	case client.faultThat(nil) != nil:
 		fault := client.faultThat(nil)
 		v.refuseInHTTP(m, Reason{Code: fault.Code, Text: fault.Of("the client's certificate", client.leaf), Fix: fault.Fix})
@@ -430,6 +437,13 @@ func (w *wire) doubted(client *certificate, refuses string) Reason {
 			{Code: doubt.Code, Text: "the server lets the handshake succeed with any certificate, and refuses this one in HTTP, verified or not", Tell: "its configuration (nginx: ssl_verify_client optional_no_ca or error_page 495; Node: rejectUnauthorized)"},
 			{Code: NotAuthorised, Text: "the server has verified it, and does not allow the client what it asked for", Tell: "its log, or a request for something else"},
 		}}
+}
+
+// takesAny reports whether a server that refuses in HTTP may have let the
+// handshake succeed with any certificate: it names no CA, and the client's
+// certificate is of none that is known here.
+func (w *wire) takesAny() bool {
+	return w.request != nil && len(w.wanted()) == 0 && w.shown.Client.chain != tlsdecrypt.Holds
 }
 
 // asked reports whether the client has sent a request.

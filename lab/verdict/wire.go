@@ -325,6 +325,10 @@ func (w *wire) aborted() Verdict {
 	if by == endpoint.Client && !slices.ContainsFunc(w.Messages, func(m *tlsdecrypt.Message) bool { return !w.afterEnd(m) }) {
 		return w.leftUnsaid()
 	}
+	if by == endpoint.Server && w.Prologue.ThroughProxy() { // whose connection this is
+		return Verdict{Outcome: Unknown, Reason: "the connection through the proxy ended during the handshake, without an alert: the server ended it, or the proxy",
+			Fix: "look into the logs of the proxy and of the server"}
+	}
 	v := Verdict{Outcome: Rejected, How: Aborted, RejectedBy: by}
 	switch {
 	case w.waitedFor(by) >= patience:
