@@ -204,6 +204,9 @@ func (w *wire) awaitingJudgement(s *sizes) Verdict {
 	case alerts > 0:
 		return w.probablyRefused(s, "the server answered the client's last flight with a record of an alert's size, and closed")
 	}
+	if w.Prologue.ThroughProxy() {
+		return undecided("; nothing came after the client's last flight: the server ended the connection, or the proxy")
+	}
 	return w.probablyRefused(s, "the server closed without a record after the client's last flight")
 }
 
