@@ -186,8 +186,8 @@ func (s Statuses) String() string {
 	return text.Few(all, few)
 }
 
-// isRequest reports whether a message is a request of the client.
-func (m *Message) isRequest() bool {
+// IsRequest reports whether a message is a request of the client.
+func (m *Message) IsRequest() bool {
 	return m.HTTP != nil && m.HTTP.Request && m.From == endpoint.Client
 }
 
@@ -199,7 +199,7 @@ func (c *Connection) RequestOf(answer *Message) (request *Message, number int) {
 		return nil, 0
 	}
 	for _, m := range c.Messages {
-		if m.isRequest() {
+		if m.IsRequest() {
 			number++
 		}
 		if m == request {
@@ -218,7 +218,7 @@ func (c *Connection) requests() map[*Message]*Message {
 	asked, of := map[uint32]*Message{}, map[*Message]*Message{}
 	var requests, answers uint32
 	for _, m := range c.Messages {
-		if !m.isRequest() {
+		if !m.IsRequest() {
 			continue
 		}
 		requests++

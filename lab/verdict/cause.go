@@ -448,7 +448,7 @@ func (w *wire) takesAny() bool {
 
 // asked reports whether the client has sent a request.
 func (w *wire) asked() bool {
-	return slices.ContainsFunc(w.Messages, func(m *tlsdecrypt.Message) bool { return m.From == endpoint.Client && m.HTTP != nil && m.HTTP.Request })
+	return slices.ContainsFunc(w.Messages, (*tlsdecrypt.Message).IsRequest)
 }
 
 // unused reports whether the connection was closed after the handshake before a

@@ -1,12 +1,10 @@
 package verdict
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 
@@ -104,7 +102,7 @@ func explainNotTLS(err error, side endpoint.Side) (Reason, bool) {
 		return Reason{Code: code, Text: text}, true
 	case errors.As(err, &notTLS):
 		return spokeNoTLS(side.Other(), tlsdecrypt.Plain{HTTP: httpwire.IsStart(notTLS.RecordHeader[:])}, notTLS.RecordHeader[:]), true
-	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+	case isTimeout(err):
 		return tooSlow(side.Other()), true
 	}
 	return Reason{}, false

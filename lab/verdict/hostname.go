@@ -94,7 +94,7 @@ func (w *wire) misdirected() string {
 	}
 	first := true
 	for _, m := range w.Messages {
-		if m.From != endpoint.Client || m.HTTP == nil || !m.HTTP.Request {
+		if !m.IsRequest() {
 			continue
 		}
 		if host := w.otherHost(m, first); host != "" {

@@ -74,7 +74,7 @@ func (w *wire) refusedByReset(r *httpwire.Reset) (why Reason, ok bool) {
 // connection; 0: that is not known.
 func (w *wire) requestOf(r *httpwire.Reset) (request *tlsdecrypt.Message, number int) {
 	for _, m := range w.Messages {
-		if m.From != endpoint.Client || m.HTTP == nil || !m.HTTP.Request {
+		if !m.IsRequest() {
 			continue
 		}
 		if number++; m.HTTP.StreamID == r.StreamID {
