@@ -70,6 +70,7 @@ func scripts(t *testing.T) testscript.Params {
 			env.Setenv("PEER", peers)
 			env.Setenv("SSLKEYLOGFILE", "")
 			env.Setenv("LC_ALL", "C.UTF-8")
+			env.Setenv("GORACE", os.Getenv("GORACE"))
 			env.Setenv("PYENV_VERSION", os.Getenv("PYENV_VERSION"))
 			port := peertest.FreePort(t)
 			env.Setenv("PORT", port)

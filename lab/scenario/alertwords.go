@@ -17,6 +17,9 @@ import (
 // name where the message speaks of an alert or consists of the name.
 func AlertIn(message string) (tlswire.AlertDescription, bool) {
 	for _, written := range alertNumbers {
+		if !strings.ContainsAny(message, "0123456789") {
+			break
+		}
 		if m := written().FindStringSubmatch(message); m != nil {
 			number, _ := strconv.Atoi(m[len(m)-1])
 			if number >= 512 { // curl -v writes level and description as one

@@ -71,7 +71,7 @@ func sidesOf(line string, context endpoint.Side) (by endpoint.Side, excludes str
 
 // withoutTail returns a line without what would mislead about whose it is.
 func withoutTail(message string) string {
-	return beforeCertificate().ReplaceAllString(nginxTail().ReplaceAllString(message, ", client: "), "")
+	return beforeCertificate(withoutUpstream(message))
 }
 
 // isHangUp reports whether a line says only that the other side has ended the
@@ -94,7 +94,7 @@ var (
 func contextOf(lines []string) endpoint.Side {
 	isClient, isServer := false, false
 	for _, line := range lines {
-		line = nginxTail().ReplaceAllString(line, ", client: ")
+		line = withoutUpstream(line)
 		isClient = isClient || clientContext().MatchString(line) || clientLog().MatchString(line)
 		isServer = isServer || serverContext().MatchString(line) || serverLog().MatchString(line)
 	}
@@ -113,4 +113,7 @@ var javasAlert = text.Pattern(`Received fatal alert: bad_certificate`)
 
 // nginxTail is the end of each line of nginx's log. It names an upstream even
 // if the message is about a client.
-var nginxTail = text.Pattern(`, client: .*?(, host: "[^"]*"|$)`)
+const nginxTail = `, client: .*?(, host: "[^"]*"|$)`
+
+// withoutUpstream leaves of it that there is a client.
+var withoutUpstream = text.Replacing(nginxTail, ", client: ")

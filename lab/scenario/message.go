@@ -1,7 +1,6 @@
 package scenario
 
 import (
-	"regexp"
 	"strings"
 	"sync"
 
@@ -170,41 +169,44 @@ var (
 )
 
 // surroundings match what a log adds to a message: time, level, process, place.
-var surroundings = []func() *regexp.Regexp{
-	nginxTail,
-	text.Pattern(`^[0-9a-f]{8}\.[0-9a-f]+ 0x[0-9a-f]+ (TLS: can't (accept|connect): \b)?|\bconn=\d+ fd=\d+`), // slapd's
-	text.Pattern(`\[\w+\] \d+#\d+:( \*\d+)?`),                             // nginx's level and process
-	text.Pattern(`\bconnection from IP address \[\S+\] and port \[\d+\]`), // Tomcat's
-	text.Pattern(goClient),
-	text.Pattern(`([\w.-]+/)+smtpd?(\[\d+\])?:`),        // Postfix's programs
-	text.Pattern(`\bbetween TLSv[\d.]+ and TLSv[\d.]+`), // PostgreSQL's
-	text.Pattern(`\bat \w+\.erl:\d+`),
-	text.Pattern(`\bwith cipher \S+ \(\d+/\d+ bits\).*`), // Postfix's
-	text.Pattern(`\bERROR 20\d\d \(HY000\):`),            // MySQL's clients
-	text.Pattern(`\b[a-z][a-z0-9+]*://[^\s"',)]*`),
-	text.Pattern(`\bwhile (reading|sending|SSL handshaking|waiting|processing|proxying|connecting)( \w+)*( to upstream)?`),
-	text.Pattern(`\bfrom "?\S+:\d+"?:?`),                                                    // Go's servers
-	text.Pattern(`\(_ssl\.c:\d+\)|\(\w+\.(c|cc|cpp|go|java|py|rs|erl):\d+\)`),               // places in source code
-	text.Pattern(`(\.\.|[\w.-]+)?(/[\w.@-]+)+\.(c|cc|cpp|h|go|java|py|rs|erl|js)\b(:\d+)*`), // the same
-	text.Pattern(`"?(/[\w.@+-]+){2,}"?`),                                                    // paths
-	text.Pattern(`\b(tls|ssl|ssl3|ossl|dtls1)(_[a-z0-9]+){2,}\b`),                           // OpenSSL's functions
-	text.Pattern(`SSL_(connect|accept) returned=\d errno=\d+( peeraddr=\S+)? state=error:`), // Ruby's
-	text.Pattern(`\b\d{4}[-/]\d\d[-/]\d\d([T ]\d\d:\d\d:\d\d\S*)?|\b\d\d:\d\d:\d\d\S*`),     // dates and times
-	text.Pattern(`\b[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5,}`),                                   // fingerprints
-	text.Pattern(`\[?[0-9a-fA-F]*:[0-9a-fA-F:]*:[0-9a-fA-F.]*\]?:\d+`),                      // addresses
-	text.Pattern(`[\w.:/\[\]-]*\d\.\d+\.\d+\.\d[\w.:/\]-]*`),
-	text.Pattern(`(?i)upstream connect error or disconnect/reset before headers\. (retried and the latest )?reset reason:( remote connection failure, transport failure reason:)?`), // Envoy's
-	text.Pattern(`(?i)\berror:[0-9a-f]{8}\b:?`),                                    // OpenSSL's codes; their words follow
-	text.Pattern(`"[^" ]*\.[^" ]*"`),                                               // host names
-	text.Pattern(`\bClientConnector\w+|\bConnectionKey\([^()]*\),?|\bssl:<[^>]*>`), // aiohttp's
-	text.Pattern(`The certificate is NOT trusted\. \b`),                            // GnuTLS's, with the reason behind it
-	text.Pattern(`\blocalhost\b(:\d+)?`),
-	text.Pattern(`(psql: (error: )?)?connection to server (at|on socket) "[^"]*"( \([^)]*\))?(, port \d+)? failed:`),
-	text.Pattern(`</?(html|head|title|body|p|h[1-6]|br|hr|center|pre|address)\b[^<>]*>`),
-	text.Pattern(`(?i)\b(Error accepting a client connection|Client connection from \S+ failed):`), // Redis's, Mosquitto's
-	text.Pattern(`(?i)\bprotocol error\.?$`),                                                       // with its reason elsewhere
-	text.Pattern(`curl: \(\d+\)|could not load PEM client certificate( from \S+)?, OpenSSL error`),
+var surroundings = []func(string) string{
+	without(nginxTail),
+	without(`^[0-9a-f]{8}\.[0-9a-f]+ 0x[0-9a-f]+ (TLS: can't (accept|connect): \b)?|\bconn=\d+ fd=\d+`), // slapd's
+	without(`\[\w+\] \d+#\d+:( \*\d+)?`),                             // nginx's level and process
+	without(`\bconnection from IP address \[\S+\] and port \[\d+\]`), // Tomcat's
+	without(goClient),
+	without(`([\w.-]+/)+smtpd?(\[\d+\])?:`),        // Postfix's programs
+	without(`\bbetween TLSv[\d.]+ and TLSv[\d.]+`), // PostgreSQL's
+	without(`\bat \w+\.erl:\d+`),
+	without(`\bwith cipher \S+ \(\d+/\d+ bits\).*`), // Postfix's
+	without(`\bERROR 20\d\d \(HY000\):`),            // MySQL's clients
+	without(`\b[a-z][a-z0-9+]*://[^\s"',)]*`),
+	without(`\bwhile (reading|sending|SSL handshaking|waiting|processing|proxying|connecting)( \w+)*( to upstream)?`),
+	without(`\bfrom "?\S+:\d+"?:?`),                                                    // Go's servers
+	without(`\(_ssl\.c:\d+\)|\(\w+\.(c|cc|cpp|go|java|py|rs|erl):\d+\)`),               // places in source code
+	without(`(\.\.|[\w.-]+)?(/[\w.@-]+)+\.(c|cc|cpp|h|go|java|py|rs|erl|js)\b(:\d+)*`), // the same
+	without(`"?(/[\w.@+-]+){2,}"?`),                                                    // paths
+	without(`\b(tls|ssl|ssl3|ossl|dtls1)(_[a-z0-9]+){2,}\b`),                           // OpenSSL's functions
+	without(`SSL_(connect|accept) returned=\d errno=\d+( peeraddr=\S+)? state=error:`), // Ruby's
+	without(`\b\d{4}[-/]\d\d[-/]\d\d([T ]\d\d:\d\d:\d\d\S*)?|\b\d\d:\d\d:\d\d\S*`),     // dates and times
+	without(`\b[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5,}`),                                   // fingerprints
+	without(`\[?[0-9a-fA-F]*:[0-9a-fA-F:]*:[0-9a-fA-F.]*\]?:\d+`),                      // addresses
+	without(`[\w.:/\[\]-]*\d\.\d+\.\d+\.\d[\w.:/\]-]*`),
+	without(`(?i)upstream connect error or disconnect/reset before headers\. (retried and the latest )?reset reason:( remote connection failure, transport failure reason:)?`), // Envoy's
+	without(`(?i)\berror:[0-9a-f]{8}\b:?`),                                    // OpenSSL's codes; their words follow
+	without(`"[^" ]*\.[^" ]*"`),                                               // host names
+	without(`\bClientConnector\w+|\bConnectionKey\([^()]*\),?|\bssl:<[^>]*>`), // aiohttp's
+	without(`The certificate is NOT trusted\. \b`),                            // GnuTLS's, with the reason behind it
+	without(`\blocalhost\b(:\d+)?`),
+	without(`(psql: (error: )?)?connection to server (at|on socket) "[^"]*"( \([^)]*\))?(, port \d+)? failed:`),
+	without(`</?(html|head|title|body|p|h[1-6]|br|hr|center|pre|address)\b[^<>]*>`),
+	without(`(?i)\b(Error accepting a client connection|Client connection from \S+ failed):`), // Redis's, Mosquitto's
+	without(`(?i)\bprotocol error\.?$`), // with its reason elsewhere
+	without(`curl: \(\d+\)|could not load PEM client certificate( from \S+)?, OpenSSL error`),
 }
+
+// without returns a function that takes what a pattern matches out of a text.
+func without(pattern string) func(string) string { return text.Replacing(pattern, " ") }
 
 // withoutSurroundings returns a message without them.
 func withoutSurroundings(message string) string {
@@ -213,31 +215,20 @@ func withoutSurroundings(message string) string {
 	} else {
 		message = phrases().Replace(message)
 	}
-	for _, r := range rewordings {
-		message = r.words().ReplaceAllString(message, r.as)
+	for _, reword := range rewordings {
+		message = reword(message)
 	}
 	for _, around := range surroundings {
-		message = around().ReplaceAllString(message, " ")
+		message = around(message)
 	}
-	message = ofOpenSSLVerify().ReplaceAllString(message, "certificate verify failed")
-	message = encryption().ReplaceAllStringFunc(message, func(s string) string {
-		if strings.EqualFold(s, "no encryption") {
-			return "unencrypted"
-		}
-		return "encrypted"
-	})
-	message = postHandshake().ReplaceAllString(message, "posthandshake")
-	message = subStatus().ReplaceAllString(message, "substatus${1}x$2")
-	message = dotted().ReplaceAllStringFunc(message, withoutPackage)
-	return strings.TrimSpace(verifyNumber().ReplaceAllStringFunc(message, func(s string) string {
-		m := verifyNumber().FindStringSubmatch(s)
-		return s + " " + verifyErrors[m[1]] + " "
-	}))
+	message = encryption(ofOpenSSLVerify(message))
+	message = dotted(subStatus(postHandshake(message)))
+	return strings.TrimSpace(verifyNumber(message))
 }
 
-// ofOpenSSLVerify matches the last line of openssl verify; the one before it
+// ofOpenSSLVerify shortens the last line of openssl verify; the one before it
 // has the reason.
-var ofOpenSSLVerify = text.Pattern(`^error \S+: verification failed$`)
+var ofOpenSSLVerify = text.Replacing(`^error \S+: verification failed$`, "certificate verify failed")
 
 // unanswered are the words of HTTP clients for a connection that the server has
 // closed before it answered: of PHP, Ruby, Java, .NET, Perl, curl, Node.js and
@@ -268,36 +259,33 @@ func phrasesWith(noAnswer string) func() *strings.Replacer {
 const javasUndecrypted = `Insufficient buffer remaining for AEAD cipher fragment\b.*`
 
 // rewordings do the same as phrases. They begin with a text: others are slow.
-var rewordings = []struct {
-	words func() *regexp.Regexp
-	as    string
-}{
-	{text.Pattern(`\(client didn't send a cert\):.*\bTLS handshaking: Connection closed\b`), " EOF"}, // Dovecot's
-	{text.Pattern(`Cannot connect to host .* \[None\]`), "EOF"},                                      // aiohttp's
-	{text.Pattern(`^Server disconnected$`), "Remote end closed connection without response"},         // the same
-	{text.Pattern(`http://[^" ]*": EOF$`), "Empty reply from server"},                                // Go's
-	{text.Pattern(`Connection reset$`), "connection reset by peer"},                                  // Java's
-	{text.Pattern(expiryOfCurl), "${1}sslv3 alert certificate expired"},
-	{text.Pattern(`Unable to get certificate\b`), "unloadable"}, // MySQL's and MariaDB's, of their own file
+var rewordings = []func(string) string{
+	text.Replacing(`\(client didn't send a cert\):.*\bTLS handshaking: Connection closed\b`, " EOF"), // Dovecot's
+	text.Replacing(`Cannot connect to host .* \[None\]`, "EOF"),                                      // aiohttp's
+	text.Replacing(`^Server disconnected$`, "Remote end closed connection without response"),         // the same
+	text.Replacing(`http://[^" ]*": EOF$`, "Empty reply from server"),                                // Go's
+	text.Replacing(`Connection reset$`, "connection reset by peer"),                                  // Java's
+	text.Replacing(expiryOfCurl, "${1}sslv3 alert certificate expired"),
+	text.Replacing(`Unable to get certificate\b`, "unloadable"), // MySQL's and MariaDB's, of their own file
 	// Erlang's server, of a client that refuses it: servers alone send that alert
 	// where nothing is in common.
-	{text.Pattern(`received CLIENT ALERT: Fatal - Handshake Failure`), "clientshandshakefailure alert"},
+	text.Replacing(`received CLIENT ALERT: Fatal - Handshake Failure`, "clientshandshakefailure alert"),
 	// Netty, of plain HTTP, whose bytes follow: GET, HEAD, POST, PUT, DELETE,
 	// OPTIONS, PATCH, or HTTP/2's preface.
-	{text.Pattern(`not an SSL/TLS record: (474554|48454144|504f5354|505554|44454c455445|4f5054494f4e53|5041544348|505249)20[0-9a-f]*`), "plain HTTP request was sent to HTTPS port"},
-	{text.Pattern(`hostname '[\d.]+' doesn't match`), "IP address mismatch "},
-	{text.Pattern(`Certificate for <[\d.]+> doesn't match`), "IP address mismatch "},
-	{text.Pattern(`Can't connect to [\d.]+:\d+ \(hostname verification failed`), "IP address mismatch "},
-	{text.Pattern(`Fatal \(\w+\): ` + javasUndecrypted), "unencryptedalert"},
-	{text.Pattern(javasUndecrypted), "unencryptedalert"},
-	{beforeCertificate, ""},
-	{unencryptedAlert, "${1} unencryptedalert"},
-	{text.Pattern(`(\bSSL( routines:\w*| connection)?: ?|\bstate=error: )http request\b`), "${1}HTTP_REQUEST"}, // OpenSSL's, which alone say nothing
+	text.Replacing(`not an SSL/TLS record: (474554|48454144|504f5354|505554|44454c455445|4f5054494f4e53|5041544348|505249)20[0-9a-f]*`, "plain HTTP request was sent to HTTPS port"),
+	text.Replacing(`hostname '[\d.]+' doesn't match`, "IP address mismatch "),
+	text.Replacing(`Certificate for <[\d.]+> doesn't match`, "IP address mismatch "),
+	text.Replacing(`Can't connect to [\d.]+:\d+ \(hostname verification failed`, "IP address mismatch "),
+	text.Replacing(`Fatal \(\w+\): `+javasUndecrypted, "unencryptedalert"),
+	text.Replacing(javasUndecrypted, "unencryptedalert"),
+	beforeCertificate,
+	text.Replacing(unencryptedAlert, "${1} unencryptedalert"),
+	text.Replacing(`(\bSSL( routines:\w*| connection)?: ?|\bstate=error: )http request\b`, "${1}HTTP_REQUEST"), // OpenSSL's, which alone say nothing
 }
 
-// beforeCertificate matches what Dovecot says of a connection that has ended
+// beforeCertificate takes away what Dovecot says of a connection that has ended
 // before a certificate could come, where the rest of the line says why.
-var beforeCertificate = text.Pattern(`\(client didn't send a cert\):.*\bTLS handshaking\b`)
+var beforeCertificate = text.Replacing(`\(client didn't send a cert\):.*\bTLS handshaking\b`, "")
 
 // undecryptedAlert is what a server with GnuTLS says of an alert that is not
 // encrypted, where one should be.
@@ -306,27 +294,33 @@ const undecryptedAlert = `(can't accept|returned error( on handshake)?|\(gnutls_
 // unencryptedAlert matches what a server in Go, or one with GnuTLS, says of an
 // alert that is not encrypted, as OpenSSL's clients send it in TLS 1.3. That is
 // no alert bad_record_mac, which a remote error would be.
-var unencryptedAlert = text.Pattern(`(^|TLS handshake error from \S+: )local error: tls: bad record MAC|` + undecryptedAlert)
+const unencryptedAlert = `(^|TLS handshake error from \S+: )local error: tls: bad record MAC|` + undecryptedAlert
 
 // expiryOfCurl is what curl with OpenSSL says of the alert certificate_expired
 // in TLS 1.2. Of what it refuses itself it says why.
 const expiryOfCurl = `(curl: \(60\) |unable to access '\S+': )SSL certificate verification failed$`
 
-// encryption matches PostgreSQL's words for a connection without and with TLS.
-var encryption = text.Pattern(`(?i)\b(no|SSL|GSS) encryption\b`)
+// encryption puts PostgreSQL's words for a connection without and with TLS into
+// one.
+var encryption = text.ReplacingFunc(`(?i)\b(no|SSL|GSS) encryption\b`, func(s string) string {
+	if strings.EqualFold(s, "no encryption") {
+		return "unencrypted"
+	}
+	return "encrypted"
+})
 
-// postHandshake matches a word that is written in two.
-var postHandshake = text.Pattern(`(?i)\bpost[- ]handshake\b`)
+// postHandshake makes one word of one that is written in two.
+var postHandshake = text.Replacing(`(?i)\bpost[- ]handshake\b`, "posthandshake")
 
 // saidAlike matches words of OpenSSL, Go, GnuTLS, Java and .NET that servers and
 // clients say alike: of what is no TLS, and of an alert.
 var saidAlike = text.Pattern(`\bUnrecognized SSL message\b|\bnot an SSL/TLS record\b|\bUnsupported or unrecognized SSL message\b|\bCannot determine the frame size\b|\bA TLS fatal alert has been received\b|\bwrong version number\b|\bfirst record does not look like a TLS handshake\b|\bunexpected TLS packet was received\b`)
 
-// subStatus matches IIS's HTTP statuses, such as 403.7.
-var subStatus = text.Pattern(`\b(4\d\d)\.(\d{1,2})\b`)
+// subStatus makes one word of IIS's HTTP statuses, such as 403.7.
+var subStatus = text.Replacing(`\b(4\d\d)\.(\d{1,2})\b`, "substatus${1}x$2")
 
-// dotted matches the names of hosts, files, and classes with their packages.
-var dotted = text.Pattern(`[\w$-]*[a-zA-Z][\w$-]*(\.[\w$-]+)+`)
+// dotted shortens the names of hosts, files, and classes with their packages.
+var dotted = text.ReplacingFunc(`[\w$-]*[a-zA-Z][\w$-]*(\.[\w$-]+)+`, withoutPackage)
 
 // withoutPackage returns the class of a dotted name, or nothing of one without
 // a class: a host or a file.
@@ -341,8 +335,13 @@ func withoutPackage(name string) string {
 	return name
 }
 
-// verifyNumber matches the number of an error of OpenSSL's verification.
-var verifyNumber = text.Pattern(`(?i)(?:verify (?:error|return code|result)|num|ssl_[cf]_(?:ca_)?err|depth \d+,? error)\s*[:=]?\s*(?:num=|code )?(\d+)\b`)
+// verifyNumber puts the text behind the number of an error of OpenSSL's
+// verification.
+var verifyNumber = text.ReplacingFunc(`(?i)(?:verify (?:error|return code|result)|num|ssl_[cf]_(?:ca_)?err|depth \d+,? error)\s*[:=]?\s*(?:num=|code )?\d+\b`, func(s string) string {
+	return s + " " + verifyErrors[s[strings.LastIndexFunc(s, isNoDigit)+1:]] + " "
+})
+
+func isNoDigit(r rune) bool { return r < '0' || r > '9' }
 
 // verifyErrors are the texts of those numbers, of programs that print the
 // number alone (OpenSSL's crypto/x509/x509_txt.c).

@@ -2,6 +2,7 @@ package text
 
 import (
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -229,6 +230,24 @@ func TestShellWord(t *testing.T) {
 	} {
 		if got := ShellWord(s); got != want {
 			t.Errorf("%q becomes %s, want %s", s, got, want)
+		}
+	}
+}
+
+// What is searched only where a literal is there is found as without that.
+func TestReplacing(t *testing.T) {
+	texts := []string{"", "alert", "no alert", "ALERT: Fatal", "Alert  40", "a.b", "2026-11-30 or 2026/11/30", "10:20:30", "bits", "BITS", "BITſ", "Kit \u212Ait kit",
+		"from 127.0.0.1:1:", "xyz", "aab", "abc", "x\ny", "/usr/lib/a.c:10", "(alert)", "b", "bb"}
+	for _, expr := range []string{`alert`, `(?i)alert`, `(?i)\bkit\b`, `(?i)bits$`, `(?i)k`, `a|b`, `(a|x)(b|y)?`, `a*`, `(a+b){2,}|z`, `(ab){0,3}`, `[-/]\d\d`, `\d`, `[a-c]+`,
+		`^x$`, `(?m)^y`, `\bfrom "?\S+:\d+"?:?`, `(\.\.|[\w.-]+)?(/[\w.@-]+)+\.(c|cc|h)\b(:\d+)*`, `x?`, `()`, `[^a]`, `(?s)x.y`, `(?i:AL)ert`, `[aA]lert`} {
+		pattern := regexp.MustCompile(expr)
+		for _, s := range texts {
+			if got, want := Replacing(expr, "<$0>")(s), pattern.ReplaceAllString(s, "<$0>"); got != want {
+				t.Errorf("%s in %q: %q, not %q", expr, s, got, want)
+			}
+			if got, want := ReplacingFunc(expr, strings.ToUpper)(s), pattern.ReplaceAllStringFunc(s, strings.ToUpper); got != want {
+				t.Errorf("%s in %q: %q, not %q", expr, s, got, want)
+			}
 		}
 	}
 }
