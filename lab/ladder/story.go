@@ -182,10 +182,17 @@ func (s *story) endBefore(m *tlsdecrypt.Message) {
 	s.across("the %s has ended the connection (%s) before this came", by, how)
 }
 
+// isBrokenOff reports whether a side refused the other, for all one can see,
+// without an alert.
+func (s *story) isBrokenOff() bool {
+	v := s.verdict
+	return v.How == verdict.Aborted || v.How == verdict.Probably && v.Outcome == verdict.Rejected && !s.progress.Hidden
+}
+
 // brokenOff draws who ended a connection in the handshake without an alert.
 func (s *story) brokenOff() {
 	by := s.c.EndedBy
-	if s.ended || by == endpoint.Unknown || s.verdict.How != verdict.Aborted || s.c.EndedAt.IsZero() {
+	if s.ended || by == endpoint.Unknown || !s.isBrokenOff() || s.c.EndedAt.IsZero() {
 		return
 	}
 	how := "closes (FIN)"

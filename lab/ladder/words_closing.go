@@ -6,7 +6,6 @@ import (
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
-	"mtlslab.example/lab/lab/verdict"
 )
 
 // How the TCP connection ended.
@@ -30,7 +29,7 @@ func (s *story) closed() string {
 	}
 	switch c.End {
 	case tlsdecrypt.Closed:
-		if s.verdict.How == verdict.Aborted && c.EndedBy != endpoint.Unknown {
+		if s.isBrokenOff() && c.EndedBy != endpoint.Unknown {
 			return fmt.Sprintf("Both sides closed the TCP connection (FIN)%s. The %s closed first.", after, c.EndedBy)
 		}
 		return fmt.Sprintf("Both sides closed the TCP connection in good order (FIN)%s.", after)

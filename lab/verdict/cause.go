@@ -260,6 +260,9 @@ func (w *wire) whyClosed(by endpoint.Side) Reason {
 	case by == endpoint.Server && w.shown.Client.seen:
 		why.Causes = w.causes(by)
 	}
+	if by == endpoint.Server && w.isDropped() && !*w.goodbyes.Of(by) {
+		why.Text = "the server ended the connection without an alert, and without an answer to the client's request"
+	}
 	return why
 }
 

@@ -21,6 +21,7 @@ func TestClaims(t *testing.T) {
 	early.Key.Secret = "client_early_traffic_secret"
 	accepted := talk(tlswire.VersionTLS13, hello(), serverHello(), shows(server, nil), finished(server), finished(client), ticket())
 	silent := asked(talk(tlswire.VersionTLS13, hello(), serverHello(), finished(server), shows(client), finished(client)))
+	dropped := asked(talk(tlswire.VersionTLS13, hello(), serverHello(), finished(server), shows(client, nil), finished(client), data(client)))
 	for name, test := range map[string]struct {
 		c         *tlsdecrypt.Connection
 		want      string
@@ -33,6 +34,7 @@ func TestClaims(t *testing.T) {
 		"early data is a request":                {ended(talk(tlswire.VersionTLS13, hello(), early, serverHello(), finished(server), finished(client))(data(server)), client), "accepted", "", "request"},
 		"no answer":                              {ended(accepted(data(client)), server), "accepted", "without an answer", ""},
 		"closed at once on no certificate":       {ended(silent(), server), "rejected (aborted) by server: no_client_certificate", "without an alert", ""},
+		"closed without an answer to a request":  {ended(dropped(), server), "rejected (very probably) by server: closed", "an answer to the client's request", "handshake"},
 		"closed a minute after no certificate":   {endedAfter(silent(), server, time.Minute), "unknown", "idle", "certificate"},
 		"another pre-shared key":                 {ended(talk(0, psk)(alert(server, tlswire.AlertIllegalParameter)), server), "rejected by server: other; server's illegal_parameter", "pre-shared", "certificate"},
 		"and as the RFC has it":                  {ended(talk(0, psk)(alert(server, tlswire.AlertDecryptError)), server), "rejected by server: other; server's decrypt_error", "pre-shared", "certificate"},

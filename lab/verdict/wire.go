@@ -341,7 +341,18 @@ func (w *wire) aborted() Verdict {
 		v.because(w.why(by))
 		v.Offers = w.offers(by)
 	}
+	if w.isDropped() {
+		v.How = Probably
+		v.Confirm = "see whether the server's log has the request: a server that accepts the client, and then drops its request, looks alike"
+	}
 	return v
+}
+
+// isDropped reports whether a server of TLS 1.3 ended the connection, without a
+// word, when it had the client's Finished and a request: it refuses the client,
+// or has accepted it and does not answer.
+func (w *wire) isDropped() bool {
+	return w.EndedBy == endpoint.Server && w.Version >= tlswire.VersionTLS13 && w.finished.Client && w.finished.Server && w.data.Client
 }
 
 // leftUnsaid is the verdict on a client that connected and closed again without
