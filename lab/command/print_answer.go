@@ -101,6 +101,8 @@ func whoRefusesIn(found scenario.Found) string {
 		return "the message does not say; the side that prints it has lost the other one, without an alert"
 	case found.HungUp:
 		return fmt.Sprintf("the %v, or something between the two, ends the connection without an alert", found.Refuses)
+	case e.RejectedBy == endpoint.Unknown && e.Status >= 400: // the program may speak something else than HTTP
+		return fmt.Sprintf("TLS is complete; the server refuses what the client asks for (in HTTP with status %d)", e.Status)
 	case best.Side == "no common ground" && found.Refuses == e.RejectedBy.Other():
 		return fmt.Sprintf("the %v refuses the %v; the scenario shows it the other way round", found.Refuses, found.Refuses.Other())
 	case isUnsaid(found):

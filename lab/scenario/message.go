@@ -102,6 +102,10 @@ func linesOf(message string, about func(line string) bool) (lines []string) {
 			lines[n-1] += alertsReason().ReplaceAllString(line, " ")
 			continue
 		}
+		if n := len(lines); n > 0 && strings.Contains(lines[n-1], "AlertMessagePayload {") && !strings.HasSuffix(lines[n-1], "}") {
+			lines[n-1] += " " + line // rustls's value, of several lines
+			continue
+		}
 		lines = append(lines, line)
 	}
 	lines = lines[max(0, len(lines)-maxLines):]
@@ -270,6 +274,9 @@ var rewordings = []func(string) string{
 	// Erlang's server, of a client that refuses it: servers alone send that alert
 	// where nothing is in common.
 	text.Replacing(`received CLIENT ALERT: Fatal - Handshake Failure`, "clientshandshakefailure alert"),
+	// In place of a ServerHello: the client has shown nothing of itself yet.
+	text.Replacing(`SSL(2?3)_GET_SERVER_HELLO:(sslv3|tlsv1) alert handshake failure|\bread server hello A: sslv3 alert handshake failure|In state (hello|start|wait_sh)( at \S+)? received SERVER ALERT: Fatal - Handshake Failure`, "alert handshake failure: no shared cipher"),
+	text.Replacing(`\bInvalidMessage\(InvalidContentType\)`, "received corrupt message of type InvalidContentType"), // rustls's, as a value
 	// Netty, of plain HTTP, whose bytes follow: GET, HEAD, POST, PUT, DELETE,
 	// OPTIONS, PATCH, or HTTP/2's preface.
 	text.Replacing(`not an SSL/TLS record: (474554|48454144|504f5354|505554|44454c455445|4f5054494f4e53|5041544348|505249)20[0-9a-f]*`, "plain HTTP request was sent to HTTPS port"),

@@ -61,6 +61,11 @@ func TestSearchSaysWhoRefuses(t *testing.T) {
 		{"CTRL-EVENT-EAP-TLS-CERT-ERROR reason=4 depth=0 subject='/CN=server' err='certificate has expired'", endpoint.Client},
 		{"Mon Nov 30 11:42:22 2026: tlsservernew: SSL accept from tlsc failed: error:0A000418:SSL routines::tlsv1 alert unknown ca", endpoint.Client},
 		{"curl: (60) SSL certificate verification failed", endpoint.Server},
+		// MongoDB, .NET
+		{"2022-07-27T09:25:44.993+0000 E  NETWORK  [conn25854] SSL peer certificate validation failed: certificate has expired", endpoint.Server},
+		{`{"t":{"$date":"2026-01-10T10:00:00.000+00:00"},"s":"E","c":"NETWORK","id":23255,"ctx":"conn12","msg":"SSL peer certificate validation failed","attr":{"reason":"certificate has expired"}}`, endpoint.Server},
+		{"couldn't connect to server db:27017, connection attempt failed: SSLHandshakeFailed: SSL peer certificate validation failed: certificate has expired", endpoint.Client},
+		{"Authentication failed because the remote party has closed the transport stream.", endpoint.Unknown},
 		// Go
 		{"tls: failed to verify client certificate: x509: certificate has expired or is not yet valid", endpoint.Server},
 		{`Get "https://a.example/": tls: failed to verify certificate: x509: certificate has expired or is not yet valid`, endpoint.Client},
