@@ -366,20 +366,23 @@ func expireWith(ctx context.Context, c net.Conn) (stop func() bool) {
 
 // get sends one request over conn, by the HTTP version that ALPN chose.
 func (x *clientExchange) get(ctx context.Context, conn *tls.Conn, url *url.URL) (*Response, error) {
+	over, trace := net.Conn(sending{conn, &x.sent}), &httptrace.ClientTrace{}
+	if conn.ConnectionState().NegotiatedProtocol == "h2" {
+		over, trace = conn, &httptrace.ClientTrace{WroteRequest: func(i httptrace.WroteRequestInfo) {
+			if i.Err == nil {
+				x.sent.Store(true)
+			}
+		}}
+	}
 	transport := &http.Transport{
-		DialTLSContext:         func(context.Context, string, string) (net.Conn, error) { return conn, nil },
+		DialTLSContext:         func(context.Context, string, string) (net.Conn, error) { return over, nil },
 		ForceAttemptHTTP2:      true,
 		DisableKeepAlives:      true,
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
 	defer transport.CloseIdleConnections()
-	written := &httptrace.ClientTrace{WroteRequest: func(i httptrace.WroteRequestInfo) {
-		if i.Err == nil {
-			x.sent.Store(true)
-		}
-	}}
-	request, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, written), http.MethodGet, url.String(), nil)
+	request, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, trace), http.MethodGet, url.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -403,6 +406,21 @@ func (x *clientExchange) get(ctx context.Context, conn *tls.Conn, url *url.URL) 
 		ahead = time.Until(date).Round(time.Second)
 	}
 	return &Response{Ahead: ahead, Status: r.StatusCode, Proto: r.Proto, Body: body, Authenticate: r.Header.Get("WWW-Authenticate"), Location: r.Header.Get("Location")}, nil
+}
+
+// sending is a connection for HTTP/1.1 that notes that a request is sent:
+// net/http says so of one that is still in its buffer.
+type sending struct {
+	*tls.Conn
+	sent *atomic.Bool
+}
+
+func (c sending) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if n > 0 {
+		c.sent.Store(true)
+	}
+	return n, err
 }
 
 // lastError returns the alert with which the server refused, if one arrived, or
