@@ -49,6 +49,7 @@ func (s *story) believe(m *tlsdecrypt.Message) {
 	if m.IsAnswer() {
 		s.seen.answered = m.HTTP.Status
 	}
+	s.seen.judged = s.seen.judged || s.ahead
 	for _, judgement := range s.progress.Judgements {
 		s.seen.judged = s.seen.judged || m == judgement
 	}
@@ -94,9 +95,9 @@ func (s *story) clientBelief() Belief {
 }
 
 // refused reports whether the server's certificate is worth nothing to the
-// client, whoever holds its key.
+// client, whoever holds its key, or may not have been read by it.
 func (s *story) refused() bool {
-	return s.server.chain == tlsdecrypt.Fails || s.refuses(endpoint.Client)
+	return s.server.chain == tlsdecrypt.Fails || s.refuses(endpoint.Client) || s.leaves()
 }
 
 // serverBelief is what the server knows.
@@ -113,7 +114,7 @@ func (s *story) serverBelief() Belief {
 		return Belief{Shown, "has not judged the certificate of " + client + " yet"}
 	case s.client.proof == tlsdecrypt.Holds && client != "":
 		return Belief{Shown, "was shown " + client + ", and proof that the client holds its key"}
-	case s.client.empty():
+	case s.client.empty() && !s.tls13():
 		return Belief{Nothing, "was shown no certificate"}
 	case client != "":
 		return Belief{Shown, "was shown " + client + ", which anybody can copy"}

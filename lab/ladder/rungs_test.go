@@ -4,9 +4,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/verdict"
 )
 
@@ -90,5 +92,47 @@ func TestBeliefsOfRefusedServer(t *testing.T) {
 	proven := Belief{Shown, "was shown CN=server, and proof that the server holds its key"}
 	if !slices.ContainsFunc(l.Rungs, func(r Rung) bool { return r.Beliefs.Client == proven }) {
 		t.Errorf("no rung at which the client %s", proven.Text)
+	}
+}
+
+// is reports of a message whether a side sent it and it has this type.
+func is(typ tlswire.HandshakeType, from endpoint.Side) func(*tlsdecrypt.Message) bool {
+	return func(m *tlsdecrypt.Message) bool {
+		return m.From == from && m.Handshake != nil && m.Body().Type() == typ
+	}
+}
+
+// A client that hangs up before it has said anything of the server's messages
+// may not have read them.
+func TestBeliefsOfLeaver(t *testing.T) {
+	c := replay(t, "tls13-mutual", true)
+	i := slices.IndexFunc(c.Messages, is(tlswire.TypeFinished, endpoint.Server))
+	c.Messages, c.EndedBy, c.End = c.Messages[:i+1], endpoint.Client, tlsdecrypt.Closed
+	c.EndedAt = c.Messages[i].Time.Add(time.Millisecond)
+	v := verdict.Judge(nil, nil, 0, c)
+	l := Of(c, &v, Options{})
+	if got, want := beliefsOf(l, endpoint.Client), []BeliefKind{Nothing, Shown}; !slices.Equal(got, want) {
+		t.Errorf("a client that hangs up goes through %v, want %v", got, want)
+	}
+	if drawn := sentences(draw(t, c, Options{})); strings.Contains(drawn, "the client now knows") || !strings.Contains(drawn, "by now the client could know") {
+		t.Errorf("%s", drawn)
+	}
+}
+
+// A server that sends a ticket before the client's Finished, as Go's do, has
+// judged the client's certificate.
+func TestBeliefsOfEarlyTicket(t *testing.T) {
+	c := replay(t, "tls13-mutual", true)
+	finished := slices.IndexFunc(c.Messages, is(tlswire.TypeFinished, endpoint.Client))
+	body := &tlswire.NewSessionTicket{}
+	c.Messages = slices.Insert(c.Messages, finished, &tlsdecrypt.Message{From: endpoint.Server, Time: c.Messages[finished].Time,
+		Type: tlswire.ContentTypeHandshake, Handshake: &tlswire.Handshake{Type: body.Type(), Body: body}})
+	v := verdict.Judge(nil, nil, 0, c)
+	l := Of(c, &v, Options{})
+	if slices.ContainsFunc(l.Rungs, func(r Rung) bool { return strings.Contains(r.Beliefs.Server.Text, "has not judged") }) {
+		t.Error("the server has not judged yet, although it has sent a ticket")
+	}
+	if drawn := sentences(draw(t, c, Options{})); strings.Contains(drawn, "Only now does the server judge") {
+		t.Errorf("%s", drawn)
 	}
 }

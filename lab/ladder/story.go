@@ -66,6 +66,7 @@ type story struct {
 	explained bool                // what the group with the long name is
 	ended     bool                // a side has ended the connection
 	started   bool                // the client has made a false start
+	ahead     bool                // the server has judged the client's certificate before its Finished, as Go's do: it sent a ticket
 	named     string              // the CAs of which the server asks for a certificate
 	problems  []tlsdecrypt.Problem
 	seen      seen
@@ -277,7 +278,10 @@ func (s *story) remember(m *tlsdecrypt.Message) {
 		}
 	case *tlswire.CertificateRequest:
 		s.client.finished = false // it is asked once more (RFC 9846 section 4.7.2)
-	case *tlswire.NewSessionTicket, *tlswire.NewSessionTicketTLS12:
+	case *tlswire.NewSessionTicket:
+		s.tickets++
+		s.ahead = s.ahead || s.client.shown && !s.client.finished
+	case *tlswire.NewSessionTicketTLS12:
 		s.tickets++
 	case *tlswire.RawPublicKeyTLS12:
 		p.shown, p.bare = true, true

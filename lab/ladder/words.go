@@ -317,6 +317,10 @@ func (s *story) turningPoint(m *tlsdecrypt.Message) {
 	}
 }
 
+// leaves reports whether the client has gone in the handshake, without a word.
+// What came before that it may not have read.
+func (s *story) leaves() bool { return s.isBrokenOff() && s.c.EndedBy == endpoint.Client }
+
 // refuses reports whether a side breaks off because of the other's certificate.
 func (s *story) refuses(side endpoint.Side) bool {
 	m := s.progress.Alert
@@ -327,10 +331,12 @@ func (s *story) serverProven() {
 	if s.refuses(endpoint.Client) {
 		return
 	}
-	switch s.server.proof {
-	case tlsdecrypt.Holds:
+	switch {
+	case s.leaves() && s.server.proof == tlsdecrypt.Holds:
+		s.across("by now the client could know that the server holds the key of %s", s.server.subject())
+	case s.server.proof == tlsdecrypt.Holds:
 		s.across("the client now knows that the server holds the key of %s", s.server.subject())
-	case tlsdecrypt.Unknown:
+	case s.server.proof == tlsdecrypt.Unknown:
 		s.across("the client can now tell whether the server holds the key of %s", s.server.subject())
 	}
 }
@@ -344,6 +350,8 @@ func (s *story) finished(from endpoint.Side) {
 		s.across("the server has not asked who the client is: this is not mutual TLS")
 	case from == endpoint.Client && s.tls13() && s.client.empty():
 		s.across("the client is done and may send. Only now does the server see that it has no certificate: a rejection would come after this")
+	case from == endpoint.Client && s.tls13() && s.client.shown && s.ahead:
+		s.across("the client is done and may send. The server has judged its certificate already: it went on before this")
 	case from == endpoint.Client && s.tls13() && s.client.shown:
 		s.across("the client is done and may send. Only now does the server judge its certificate: a rejection would come after this")
 	case from == endpoint.Client && s.tls13(), !s.tls13() && s.client.finished && s.server.finished:
