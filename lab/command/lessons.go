@@ -6,6 +6,8 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 
 	"mtlslab.example/lab/lab/ladder"
 	"mtlslab.example/lab/lab/scenario"
@@ -55,7 +57,18 @@ func (l *lessons) run(ctx context.Context, s *scenario.Scenario, version uint16)
 	if err != nil {
 		return nil, err
 	}
-	return onPage(r, l.folder, s.Name+", "+tls.VersionName(version))
+	exchanges, err := onPage(r, l.folder, s.Name+", "+tls.VersionName(version))
+	for _, x := range exchanges {
+		x.Lesson.Text = lessonText(s)
+	}
+	return exchanges, err
+}
+
+// lessonText is what the page says of a scenario beside its verdict.
+func lessonText(s *scenario.Scenario) []web.Paragraph {
+	return slices.DeleteFunc(aboutLesson(s).Text, func(part web.Paragraph) bool {
+		return part.Name == "fix" || part.Name == "run it" // which the verdict has
+	})
 }
 
 // onPage returns all exchanges of a run as a page has them.
@@ -67,11 +80,12 @@ func onPage(r *scenario.Result, f folder, title string) ([]*web.Exchange, error)
 	calls := len(r.Earlier) + 1
 	var all []*web.Exchange
 	for i, x := range append(r.Earlier[:len(r.Earlier):len(r.Earlier)], r.Exchange) {
-		called := title
+		called, file := title, r.Scenario.Name+"-"+strings.ToLower(strings.NewReplacer(" ", "", ".", "").Replace(tls.VersionName(r.Version)))
 		if calls > 1 {
 			called = fmt.Sprintf("%s, call %d of %d", title, i+1, calls)
+			file = fmt.Sprintf("%s-call-%d", file, i+1)
 		}
-		all = append(all, &web.Exchange{Exchange: x, Trust: trust, Ladder: ladder.Options{Title: called}})
+		all = append(all, &web.Exchange{Exchange: x, Trust: trust, Ladder: ladder.Options{Title: called}, Lesson: &web.Lesson{File: file}})
 	}
 	return all, nil
 }

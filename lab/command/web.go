@@ -197,7 +197,11 @@ func (v *pageView) finish(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		v.say("%s in %s", text.Counted(shown, "connection"), v.html)
+		said := text.Counted(shown, "connection")
+		if all := v.page.Added(); all > shown {
+			said = fmt.Sprintf("the last %d of %s", shown, text.Counted(all, "connection"))
+		}
+		v.say("%s in %s", said, v.html)
 	}
 	if v.server != nil {
 		<-ctx.Done()

@@ -161,7 +161,21 @@ func (hs *handshake) arithmeticTLS13(info *tlswire.SuiteInfo) (terms []Term) {
 			terms = append(terms, hash(c), signed)
 		}
 	}
+	for _, side := range []endpoint.Side{endpoint.Server, endpoint.Client} {
+		if c, ok := before(all, side, tlswire.TypeFinished); ok {
+			terms = append(terms, hash(c), sent(c))
+		}
+	}
 	return terms
+}
+
+// sent is the checksum that a Finished has.
+func sent(c covered) Term {
+	t := Term{Name: fmt.Sprintf("the %v's Finished has", c.message.From), Note: "as it was sent"}
+	if body, ok := c.message.Handshake.Body.(*tlswire.Finished); ok {
+		t.Value = hex.EncodeToString(body.VerifyData)
+	}
+	return t
 }
 
 // arithmeticTLS12 is the key schedule of RFC 5246 sections 6.3 and 8.1, and of
@@ -202,6 +216,12 @@ func (hs *handshake) arithmeticTLS12(p prf, info *tlswire.SuiteInfo) (terms []Te
 		}
 	}
 	terms = append(terms, secret("master_secret", how, hs.master, made...))
+	for _, side := range []endpoint.Side{endpoint.Client, endpoint.Server} {
+		if c, ok := before(all, side, tlswire.TypeFinished); ok {
+			hash := public("hash up to "+c.upTo, fmt.Sprintf("hash of the %d bytes of handshake so far", len(c.bytes)), handshakeHash(hs.version, info, c.bytes))
+			terms = append(terms, hash, sent(c))
+		}
+	}
 	if c, ok := before(all, endpoint.Client, tlswire.TypeCertificateVerify); ok {
 		signed := Term{Name: "what the client signs", How: fmt.Sprintf("the %d bytes of handshake up to %s", len(c.bytes), c.upTo), Note: "RFC 5246 section 7.4.8"}
 		terms = append(terms, signed)

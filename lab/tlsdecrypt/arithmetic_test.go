@@ -22,11 +22,14 @@ func eachTerm(terms []Term, f func(Term)) {
 // have sent: it comes to the same, and hides its secrets.
 func checkArithmetic(t *testing.T, c *Connection) {
 	t.Helper()
-	sums := make(map[string]bool)
+	sums, sent := make(map[string]bool), make(map[string]bool)
 	secrets := 0
 	eachTerm(c.Arithmetic(), func(term Term) {
 		if strings.HasPrefix(term.Name, "verify_data") {
 			sums[term.Value] = true
+		}
+		if strings.HasSuffix(term.Name, "'s Finished has") {
+			sent[term.Value] = true
 		}
 		if term.Secret && term.Value != "" {
 			secrets++
@@ -42,8 +45,8 @@ func checkArithmetic(t *testing.T, c *Connection) {
 		}
 		if body, ok := m.Handshake.Body.(*tlswire.Finished); ok {
 			finished++
-			if !sums[hex.EncodeToString(body.VerifyData)] {
-				t.Errorf("the %v's Finished has %x, and the arithmetic %v", m.From, body.VerifyData, sums)
+			if sum := hex.EncodeToString(body.VerifyData); !sums[sum] || !sent[sum] {
+				t.Errorf("the %v's Finished has %s, and the arithmetic %v and %v", m.From, sum, sums, sent)
 			}
 		}
 	}

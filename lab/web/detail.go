@@ -23,7 +23,8 @@ const KeepBytes = 32 << 10
 // detail is all that the page shows of one exchange.
 type detail struct {
 	row
-	File   string           `json:"file"`            // what files of it are called, without their ending
+	File   string           `json:"file"` // what files of it are called, without their ending
+	Lesson []Paragraph      `json:"lesson,omitempty"`
 	Wire   *verdict.Account `json:"wire,omitempty"`  // as lab explain --json has it
 	Alike  []string         `json:"alike,omitempty"` // scenarios that look the same as that of Wire
 	Ladder *ladder.Ladder   `json:"ladder,omitempty"`
@@ -42,6 +43,9 @@ type detail struct {
 // detail returns all of an exchange.
 func (p *Page) detail(x *Exchange) detail {
 	d := detail{row: x.row(), File: x.fileName()}
+	if x.Lesson != nil && p.options.About == nil {
+		d.Lesson = x.Lesson.Text
+	}
 	c := x.Wire
 	if c == nil {
 		return d

@@ -26,6 +26,7 @@ type Exchange struct {
 	*lab.Exchange
 	Trust  *chain.Trust   // under which its certificates are checked; nil: none is known
 	Ladder ladder.Options // how it is told: Title and Stream
+	Lesson *Lesson        // that it is a run of; nil: of none
 
 	id      int                 // counted from 1
 	early   endpoint.Pair[bool] // the turn of that side to show a certificate had not come
@@ -36,7 +37,10 @@ type Exchange struct {
 
 // fileName is what files of an exchange are called, without their ending.
 func (x *Exchange) fileName() string {
-	if x.Ladder.Stream {
+	switch {
+	case x.Lesson != nil:
+		return x.Lesson.File
+	case x.Ladder.Stream:
 		return fmt.Sprintf("tcp-stream-%d", x.Number)
 	}
 	return fmt.Sprintf("exchange-%d", x.Number)
@@ -89,7 +93,7 @@ func (s *exchanges) add(x *Exchange) (id int) {
 func (x *Exchange) emptied() *Exchange {
 	outside := *x.Exchange
 	outside.Wire, outside.WireLeftOut = nil, true
-	return &Exchange{Exchange: &outside, Ladder: x.Ladder, id: x.id, early: x.early, hidden: x.hidden}
+	return &Exchange{Exchange: &outside, Ladder: x.Ladder, Lesson: x.Lesson, id: x.id, early: x.early, hidden: x.hidden}
 }
 
 // endedEarly reports whether a connection ended before the turn of a side to
@@ -116,6 +120,13 @@ func isHidden(c *tlsdecrypt.Connection, side endpoint.Side, party *lab.Party) bo
 		}
 	}
 	return false
+}
+
+// added returns how many have come.
+func (s *exchanges) added() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last
 }
 
 // end says that no more exchanges will come.

@@ -24,7 +24,10 @@ func (a *About) Versions() string {
 }
 
 // Paragraph is a text with the name of what it is about.
-type Paragraph struct{ Name, Text string }
+type Paragraph struct {
+	Name string `json:"name"`
+	Text string `json:"text"`
+}
 
 // GallerySide is a part of a gallery.
 type GallerySide struct {

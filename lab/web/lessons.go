@@ -17,6 +17,12 @@ type Lessons interface {
 	Run(ctx context.Context, name, version string) ([]*Exchange, error)
 }
 
+// Lesson is what the page says of the scenario that an exchange is a run of.
+type Lesson struct {
+	Text []Paragraph
+	File string // what files of the exchange are called, without their ending
+}
+
 // running is held while a lesson runs: those of one scenario share their
 // certificates.
 var running sync.Mutex

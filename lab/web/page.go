@@ -76,5 +76,8 @@ func NewPage(o Options) *Page {
 // does not wait for browsers.
 func (p *Page) Add(x *Exchange) (id int) { return p.exchanges.add(x) }
 
+// Added is how many exchanges have come, those among them that are kept no more.
+func (p *Page) Added() int { return p.exchanges.added() }
+
 // End says on the page that no more exchanges will come.
 func (p *Page) End() { p.exchanges.end() }

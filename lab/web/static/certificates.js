@@ -32,7 +32,7 @@ function chain(detail, side) {
     el('ol', {class: 'cards'},
       shown.map((c, i) => el('li', null, card(c, i === 0), el('p', {class: 'link'}, issued(c, shown[i + 1], i === shown.length - 1))))),
     top && top.issuer !== top.subject && el('div', {class: 'card absent'}, el('b', null, top.issuer), el('p', null, `Not sent: the ${other} must have it, and trust it.`)),
-    checks.length > 0 && el('h4', null, `What the ${other} can check of it, in this order`),
+    checks.length > 0 && el('h4', null, `What the ${other} can check of ${shown.length ? 'it' : `the ${side}`}, in this order`),
     el('ol', {class: 'checks'}, checks.map((c) => el('li', {class: c.result},
       el('span', {class: 'mark', 'aria-label': markWords[c.result], role: 'img'}, marks[c.result]), el('span', null, el('b', null, subjects[c.subject] ?? c.subject), ': ', c.text)))));
 }

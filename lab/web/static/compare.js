@@ -2,7 +2,7 @@
 // aligned by what they work towards.
 
 import {el} from './dom.js';
-import {nameOf, outcomeOf, shownBy, statusesOf} from './words.js';
+import {marks, nameOf, outcomeOf, shownBy, statusesOf} from './words.js';
 
 /**
  * @typedef {import('./types.js').Detail} Detail
@@ -47,14 +47,18 @@ function row(name, a, b) {
 }
 
 /**
- * The stages of both, in the order of the second, which is the newer version as
- * a rule.
+ * The stages of both, in order: where they differ, in that of the second, which
+ * is the newer version as a rule.
  * @param {Detail} a
  * @param {Detail} b
  */
 function stages(a, b) {
-  const all = [...rungs(b), ...rungs(a)].map((r) => r.stage ?? '');
-  return [...new Set(all)].filter(Boolean);
+  const of = (/** @type {Detail} */ x) => [...new Set(rungs(x).map((r) => r.stage ?? ''))].filter(Boolean);
+  const all = of(b);
+  of(a).forEach((stage, i, own) => { // one that b does not have comes behind the one before it
+    if (!all.includes(stage)) all.splice(i === 0 ? 0 : all.indexOf(own[i - 1]) + 1, 0, stage);
+  });
+  return all;
 }
 
 /** @param {Detail} x */
@@ -70,9 +74,17 @@ function rungs(x) {
 function stageRow(stage, a, b) {
   const said = [a, b].map((x) => rungs(x).filter((r) => r.stage === stage));
   return el('tr', null, el('th', {scope: 'row'}, stage), said.map((of, i) => el('td', null, el('ol', null, of.map((r) => {
-    const alike = said[1 - i].some((other) => other.name === r.name && other.from === r.from);
+    const alike = said[1 - i].some((other) => other.name === r.name && other.from === r.from && told(other) === told(r));
     return el('li', {class: `${r.from}${alike ? '' : ' differs'}${r.encrypted ? ' encrypted' : ''}`},
       el('b', null, r.name), el('span', {class: 'name'}, ` ${r.time ?? ''}${r.encrypted ? `, ${r.key}` : ''}`),
-      el('div', {class: 'way', role: 'img', 'aria-label': `from the ${r.from}`}), el('p', null, r.text));
+      el('div', {class: 'way', role: 'img', 'aria-label': `from the ${r.from}`}), el('p', null, told(r)));
   })))));
+}
+
+/**
+ * What is told of a message, with its checks.
+ * @param {Rung} r
+ */
+function told(r) {
+  return [r.text, ...(r.checks ?? []).map((c) => `${marks[c.result]} ${c.text}`)].filter(Boolean).join(' ');
 }

@@ -94,8 +94,13 @@ export class ExchangeView {
   /** Puts them into the menu: when somebody comes near it, not whenever there are others. */
   fillOthers() {
     const few = 50;
-    const others = this.rows.filter((x) => x.id !== this.detail?.id).slice(0, few);
-    this.others.replaceChildren(el('option', {value: ''}, 'Compare with …'), ...others.map((x) => el('option', {value: x.id}, `${nameOf(x)}: ${outcomeOf(x).text}`)));
+    const others = this.rows.filter((x) => x.id !== this.detail?.id);
+    /** @type {[string, (x: import('./types.js').Row) => boolean][]} */
+    const groups = [['Lessons', (x) => Boolean(x.title)], ['Failed', (x) => outcomeOf(x).mood === 'bad'], ['Others', (x) => outcomeOf(x).mood !== 'bad']];
+    this.others.replaceChildren(el('option', {value: ''}, 'Compare with …'), ...groups.map(([label, belongs]) => {
+      const of = others.filter((x) => belongs(x) && (label === 'Lessons' || !x.title)).slice(0, few);
+      return of.length ? el('optgroup', {label}, of.map((x) => el('option', {value: x.id}, `${nameOf(x)}: ${outcomeOf(x).text}`))) : '';
+    }));
   }
 
   /** @param {string} message */
@@ -171,7 +176,7 @@ export class ExchangeView {
     return [el('h3', null, breakable(ladder.agreed || 'Nothing was agreed on')), ...ladder.ending.slice(1).map((p) => el('p', null, p)),
       el('p', {class: 'hint'}, 'Choose a message, or go step by step: → and ←, space to play.'),
       el('ol', {class: 'story', 'aria-label': 'The parts of it'}, starts.map((i) => el('li', null, el('button', {type: 'button', onclick: () => this.go(i)}, rungs[i].stage)))),
-      el('ul', {class: 'legend'}, ladder.legend.map((line) => el('li', null, line)))];
+      el('ul', {class: 'legend'}, ladder.legend.map((line) => el('li', null, line)), el('li', null, 'The checks are the lab\'s own. What a side makes of them, it says.'))];
   }
 
   /** @param {Rung} rung */
@@ -183,7 +188,7 @@ export class ExchangeView {
       el('p', {class: 'from'}, rung.from ? [rung.time, `the ${rung.from} to the ${to}`, rung.size].filter(Boolean).join(' · ') : rung.alarm ? 'What could not be seen' : 'A turning point'),
       el('h3', {class: rung.alarm ? 'alarm' : null}, rung.name || rung.text),
       rung.name && rung.text ? el('p', {class: 'said'}, rung.text) : '',
-      rung.from && el('p', {class: 'key'}, rung.encrypted ? `Encrypted: ${rung.key}.` : 'Not encrypted: anybody on the way can read it.'),
+      rung.from && rung.messages?.length && el('p', {class: 'key'}, rung.encrypted ? `Encrypted: ${rung.key}.` : 'Not encrypted: anybody on the way can read it.'),
       rung.checks?.length ? el('ul', {class: 'checks'}, rung.checks.map((c) => el('li', {class: c.result},
         el('span', {class: 'mark', role: 'img', 'aria-label': markWords[c.result]}, marks[c.result]), c.text))) : '',
       el('dl', {class: 'beliefs'}, el('dt', {class: 'client'}, 'The client'), el('dd', {class: client.kind}, client.text),

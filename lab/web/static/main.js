@@ -111,7 +111,7 @@ function detailOf(id) {
  */
 async function fetchDetail(id) {
   const response = await fetch(`/exchanges/${id}`).catch(() => {
-    throw new Error('The lab has ended: what it had of this exchange is in the capture.');
+    throw new Error('The lab has ended, and this exchange was not looked at before: lab explain tells it from the capture, lab scenario run NAME runs a lesson again.');
   });
   if (!response.ok) throw new Error(await response.text());
   return response.json();
@@ -140,7 +140,7 @@ function listen() {
       close();
       document.body.classList.toggle('ended', live);
       if (live) keepLatest();
-      say(live ? 'The lab has ended. What is here stays.' : '', 'ended');
+      say(live ? 'The lab has ended. The list stays, and what was looked at last.' : '', 'ended');
       if (!last) view.fail('There is no exchange here.');
     });
     source.addEventListener('error', () => say('The lab does not answer: it has ended, or is busy.', 'lost'));
@@ -262,7 +262,9 @@ function key(event) {
       openList(true);
       return byID('search').focus();
     case 'Escape':
-      return present(false);
+      if (document.body.classList.contains('presenting')) return present(false);
+      view.stop();
+      return view.go(-1);
   }
   view.key(event);
 }

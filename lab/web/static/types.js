@@ -113,6 +113,7 @@
  * @typedef {{name: string, how?: string, value?: string, secret?: boolean, note?: string, terms?: Term[]}} Term
  *
  * @typedef {object} DetailOnly
+ * @property {{name: string, text: string}[]} [lesson] what the lesson says that it is a run of
  * @property {string} file what files of it are called, without their ending
  * @property {Term[]} [arithmetic]
  * @property {{messages: Message[], scenario?: string}} [wire]

@@ -14,7 +14,7 @@ import {counted, outcomeOf, shownBy} from './words.js';
  * @param {((name: string, version: string) => void)|null} run runs a lesson
  */
 export function verdict(x, run) {
-  return [because(x, run), el('section', {class: 'verdict', 'aria-label': 'What each side says'}, says(x, 'client'), says(x, 'server'))];
+  return [because(x, run), taught(x), el('section', {class: 'verdict', 'aria-label': 'What each side says'}, says(x, 'client'), says(x, 'server'))];
 }
 
 /**
@@ -33,6 +33,16 @@ function because(x, run) {
     ])),
     x.causes?.length ? causes(x.causes) : '',
     lesson && lessonOf(lesson, x, run), x.alike?.map((name) => lessonOf(name, x, run, 'It looks the same on the wire.')));
+}
+
+/**
+ * What the lesson says, if it is one.
+ * @param {Detail} x
+ */
+function taught(x) {
+  if (!x.lesson) return '';
+  return el('details', {class: 'taught', open: true}, el('summary', null, 'What this lesson shows'),
+    el('dl', null, ...pairs(x.lesson.map(({name, text}) => [name, text]))));
 }
 
 /**
