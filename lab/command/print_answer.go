@@ -101,6 +101,8 @@ func whoRefusesIn(found scenario.Found) string {
 		return "the message does not say; the side that prints it has lost the other one, without an alert"
 	case found.HungUp:
 		return fmt.Sprintf("the %v, or something between the two, ends the connection without an alert", found.Refuses)
+	case e.RejectedBy == endpoint.Unknown && e.Status >= 400 && found.Alert != nil:
+		return "one side refuses the other with an alert: the side that reports it has received it, as a rule"
 	case e.RejectedBy == endpoint.Unknown && e.Status >= 400: // the program may speak something else than HTTP
 		return fmt.Sprintf("TLS is complete; the server refuses what the client asks for (in HTTP with status %d)", e.Status)
 	case best.Side == "no common ground" && found.Refuses == e.RejectedBy.Other():
@@ -130,7 +132,7 @@ func hasBothSides(scenarios []*scenario.Scenario) bool {
 	return sides["server rejects client"] && sides["client rejects server"]
 }
 
-const refusesOwnFiles = "the program refuses its own files, and has not begun to speak TLS"
+const refusesOwnFiles = "the program refuses its own files or settings, and has not begun to speak TLS"
 
 // whoRefuses says who refuses whom in a scenario.
 func whoRefuses(s *scenario.Scenario) string {

@@ -60,11 +60,12 @@ func AlertIn(message string) (tlswire.AlertDescription, bool) {
 // alertNumbers match the number of an alert, as programs write it.
 var alertNumbers = []func() *regexp.Regexp{
 	text.Pattern(`(?i)\balert (?:number|code|description|message|type)?\s*(?:is |=|:)?\s*[\[(]?(\d{1,3})\b`),
-	text.Pattern(`(?i)\bfatal alert (?:message )?\(msg (\d{1,3})\)`), // mbedTLS
-	text.Pattern(`(?i)\bfatal (?:alert|error) code is (\d{1,3})\b`),  // Schannel's, of an alert that it received, and sent
-	text.Pattern(`(?i)alert,? [a-z ]+\((\d{3})\)`),                   // curl -v
-	text.Pattern(`(?i)\b([a-z]+_[a-z_]+) ?\((\d{1,3})\)`),            // handshake_failure(40), but not key_share (51)
-	text.Pattern(`(?i)\breason\((1\d{3})\)`),                         // OpenSSL without its texts
+	text.Pattern(`(?i)\bfatal alert (?:message )?\(msg (\d{1,3})\)`),          // mbedTLS
+	text.Pattern(`(?i)\bfatal (?:alert|error) code is (\d{1,3})\b`),           // Schannel's, of an alert that it received, and sent
+	text.Pattern(`(?i)\bfatal alert was (?:generated|received): (\d{1,3})\b`), // as its older versions say it
+	text.Pattern(`(?i)alert,? [a-z ]+\((\d{3})\)`),                            // curl -v
+	text.Pattern(`(?i)\b([a-z]+_[a-z_]+) ?\((\d{1,3})\)`),                     // handshake_failure(40), but not key_share (51)
+	text.Pattern(`(?i)\breason\((1\d{3})\)`),                                  // OpenSSL without its texts
 	text.Pattern(`^\s*(\d{1,3})\s*$`),
 }
 

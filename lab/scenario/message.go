@@ -147,7 +147,7 @@ var ended = text.Pattern(`(?i)\bconnection (was )?(reset|closed|lost|aborted)\b|
 const afterwards = 0.5
 
 // passesOn matches lines that say only that another one has the reason.
-var passesOn = text.Pattern(`(?i)\bGeneral (OpenSslEngine|SSLEngine) problem|\bsee (the )?inner exception\.?$|plaintext read error|tls_read_plaintext error`)
+var passesOn = text.Pattern(`(?i)\bexception while handling client http traffic\b|\bexception caught on transport layer\b|\bGeneral (OpenSslEngine|SSLEngine) problem|\bsee (the )?inner exception\.?$|plaintext read error|tls_read_plaintext error`)
 
 // PassesOn reports whether a message without a scenario says only that another
 // one has the reason.
@@ -199,6 +199,7 @@ var surroundings = []func(string) string{
 	without(`(?i)upstream connect error or disconnect/reset before headers\. (retried and the latest )?reset reason:( remote connection failure, transport failure reason:)?`), // Envoy's
 	without(`(?i)\berror:[0-9a-f]{8}\b:?`),                                    // OpenSSL's codes; their words follow
 	without(`"[^" ]*\.[^" ]*"`),                                               // host names
+	without(`\b\w*OpenSsl\w*(\$\w+)?:?`),                                      // Netty's and .NET's classes
 	without(`\bClientConnector\w+|\bConnectionKey\([^()]*\),?|\bssl:<[^>]*>`), // aiohttp's
 	without(`The certificate is NOT trusted\. \b`),                            // GnuTLS's, with the reason behind it
 	without(`\blocalhost\b(:\d+)?`),
@@ -276,6 +277,10 @@ var rewordings = []func(string) string{
 	text.Replacing(`received CLIENT ALERT: Fatal - Handshake Failure`, "clientshandshakefailure alert"),
 	// In place of a ServerHello: the client has shown nothing of itself yet.
 	text.Replacing(`SSL(2?3)_GET_SERVER_HELLO:(sslv3|tlsv1) alert handshake failure|\bread server hello A: sslv3 alert handshake failure|In state (hello|start|wait_sh)( at \S+)? received SERVER ALERT: Fatal - Handshake Failure`, "alert handshake failure: no shared cipher"),
+	text.Replacing(`bad_header,<<22,3,\S*|Invalid version of beats protocol: 22\b`, "unexpectedtlsrecord"), // RabbitMQ's and Logstash's, of a ClientHello
+	text.Replacing(`\bSSLProtocolException\b`, "SSLException"),                                             // which is about no version
+	text.Replacing(`unexpected ID \\?"spiffe://`, "unexpectedspiffeid "),
+	text.Replacing(`Unsupported record version Unknown-[\d.]+`, "Unsupported or unrecognized SSL message"),          // Java's
 	text.Replacing(`\bInvalidMessage\(InvalidContentType\)`, "received corrupt message of type InvalidContentType"), // rustls's, as a value
 	// Netty, of plain HTTP, whose bytes follow: GET, HEAD, POST, PUT, DELETE,
 	// OPTIONS, PATCH, or HTTP/2's preface.

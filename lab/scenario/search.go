@@ -117,6 +117,7 @@ func Search(message string) Found {
 			scores[s] = score
 		}
 	}
+	ended := c.endedOnly(scores)
 	found.Scenarios = ranked(all, scores)
 	if len(found.Scenarios) == 0 {
 		found.Nearest = likeNamed(all, message)
@@ -124,11 +125,12 @@ func Search(message string) Found {
 		return found
 	}
 	best := found.Scenarios[0]
-	if found.HungUp = found.Alert == nil && (best.hangsUp() || isHangUp(lines[best]) && best.isRefusal()); found.HungUp {
+	if found.HungUp = found.Alert == nil && (best.hangsUp() || (isHangUp(lines[best]) || ended) && best.isRefusal()); found.HungUp {
 		// That a certificate is refused would be a guess.
-		if i := slices.IndexFunc(found.Scenarios, (*Scenario).hangsUp); i > 0 {
-			s := found.Scenarios[i]
-			found.Scenarios = slices.Insert(slices.Delete(found.Scenarios, i, i+1), 0, s)
+		if i := slices.IndexFunc(all, (*Scenario).hangsUp); i >= 0 {
+			s := all[i]
+			found.Scenarios = slices.Insert(slices.DeleteFunc(found.Scenarios, func(other *Scenario) bool { return other == s }), 0, s)
+			lines[s] = cmp.Or(lines[s], lines[best])
 		}
 	}
 	found.Fix = found.Scenarios[0].fixFor(parts)
@@ -139,6 +141,18 @@ func Search(message string) Found {
 		found.tell(parts, byPart)
 	}
 	return found
+}
+
+// endedOnly reports whether a message says that a connection has ended as much
+// as anything else.
+func (c *catalogue) endedOnly(scores map[*Scenario]float64) bool {
+	best := highest(scores)
+	for s, score := range scores {
+		if s.hangsUp() && score >= 0.999*best {
+			return true
+		}
+	}
+	return false
 }
 
 // sideOf returns the side that lines rule out, if some do and no two disagree.
