@@ -105,6 +105,8 @@ func whoRefusesIn(found scenario.Found) string {
 		return "one side refuses the other with an alert: the side that reports it has received it, as a rule"
 	case e.RejectedBy == endpoint.Unknown && e.Status >= 400: // the program may speak something else than HTTP
 		return fmt.Sprintf("TLS is complete; the server refuses what the client asks for (in HTTP with status %d)", e.Status)
+	case found.InHTTP && best.Side == "server rejects client":
+		return "TLS is complete; the server refuses the client in HTTP"
 	case best.Side == "no common ground" && found.Refuses == e.RejectedBy.Other():
 		return fmt.Sprintf("the %v refuses the %v; the scenario shows it the other way round", found.Refuses, found.Refuses.Other())
 	case isUnsaid(found):

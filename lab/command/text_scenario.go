@@ -11,7 +11,6 @@ import (
 	"mtlslab.example/lab/lab/fault"
 	"mtlslab.example/lab/lab/glossary"
 	"mtlslab.example/lab/lab/scenario"
-	"mtlslab.example/lab/lab/text"
 )
 
 // This file has what lab says of scenarios, as text.go does of the rest.
@@ -23,9 +22,6 @@ type noScenarioError struct {
 	asked   bool   // as one word, which may have been meant for a file
 	log     string // the name of the file that the message is, if it is one
 }
-
-// notReached matches errors from before a connection was there.
-var notReached = text.Pattern(`(?i)\b(connection refused|ECONNREFUSED|no route to host|EHOSTUNREACH|network is unreachable|no such host|ENOTFOUND|EAI_AGAIN|getaddrinfo|UnknownHostException|could not resolve host|name or service not known|name resolution)\b`)
 
 // hint names scenarios that are called alike, or the nearest alert.
 func (e *noScenarioError) hint() string {
@@ -41,7 +37,7 @@ func (e *noScenarioError) hint() string {
 		}
 	}
 	switch {
-	case notReached().MatchString(e.message):
+	case scenario.NotReached(e.message):
 		return "no TLS was spoken yet: is the address right, does a server listen there, and may this machine reach it?"
 	case scenario.PassesOn(e.message):
 		return "this only passes a reason on: ask with the lines around it, too (Caused by, inner exception)"

@@ -1,6 +1,10 @@
 package scenario
 
-import "mtlslab.example/lab/lab/tlswire"
+import (
+	"slices"
+
+	"mtlslab.example/lab/lab/tlswire"
+)
 
 // Guide says where to look first when an alert ended a connection.
 type Guide struct {
@@ -43,6 +47,14 @@ var Guides = []Guide{
 	{tlswire.AlertCertificateRequired, []string{"no-client-cert", "untrusted-client-withheld", "client-withheld-for-eku"}, nil, "TLS 1.3 servers, when no client certificate came", "whether the client has a certificate and key configured, and whether its issuer is among the CAs that the server names"},
 	{tlswire.AlertNoApplicationProtocol, []string{"no-common-alpn"}, nil, "servers, when ALPN finds no protocol in common", "at the ALPN lists: h2, http/1.1"},
 	{tlswire.AlertECHRequired, []string{"ech"}, nil, "clients, when the server could not decrypt the ClientHello", "at the ECH keys in DNS, and at the server's"},
+}
+
+// isSentByOther reports whether an alert is sent in a scenario by the side that
+// did not send it, where excluded is the Scenario.Side that a message rules out.
+func isSentByOther(alert tlswire.AlertDescription, s *Scenario, excluded string) bool {
+	g, _ := GuideTo(alert)
+	byServer, byClient := slices.Contains(g.FromServer, s.Name), slices.Contains(g.FromClient, s.Name)
+	return excluded == "server rejects client" && byServer && !byClient || excluded == "client rejects server" && byClient && !byServer
 }
 
 // GuideTo returns the guide to an alert.

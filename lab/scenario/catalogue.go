@@ -166,6 +166,9 @@ func (c *catalogue) said(message []string, alert *tlswire.AlertDescription, isAm
 			}
 		}
 		ofKnown, ofMessage := matched/m.weight, matched/total
+		if len(m.words) == 1 && isStatus(m.words[0]) && ofMessage < needed {
+			continue // a number may be anything
+		}
 		if ofKnown < m.needed && ofMessage < needed || isAmongOthers && m.isByChance(message, ofKnown) {
 			continue
 		}

@@ -37,12 +37,15 @@ func partsOf(message string, about func(line string) bool) (parts []part) {
 	lines := linesOf(message, about)
 	context := contextOf(lines)
 	for i, line := range lines {
-		if frame().MatchString(line) || len(lines) > 1 && passesOn().MatchString(line) || i > 0 && pythonFrame().MatchString(lines[i-1]) && !named().MatchString(line) {
+		if NotReached(line) || frame().MatchString(line) || len(lines) > 1 && passesOn().MatchString(line) || i > 0 && pythonFrame().MatchString(lines[i-1]) && !named().MatchString(line) {
 			continue
 		}
 		text, isCause := withoutSurroundings(beforeReason().ReplaceAllString(line, "")), causedBy().MatchString(line)
 		if saidAlike().MatchString(text) && (context == endpoint.Server || serverLog().MatchString(line)) {
 			text += " from client"
+		}
+		if unsupportedProtocol().MatchString(text) && (context == endpoint.Client || clientLog().MatchString(line)) {
+			text += " server selected unsupported version"
 		}
 		if context == endpoint.Server && strings.Contains(text, "socket hang up") {
 			text += " tlsClientError" // Node's event, which may have been cut off
@@ -155,6 +158,19 @@ func PassesOn(message string) bool {
 	return passesOn().MatchString(message) || strings.Contains(message, "SSL handshake failed")
 }
 
+// notReached matches errors from before a connection was there, and of one that
+// the program that prints them has closed itself.
+var notReached = text.Pattern(`(?i)\b(connection refused|ECONNREFUSED|no route to host|EHOSTUNREACH|network is unreachable|no such host|ENOTFOUND|EAI_AGAIN|getaddrinfo|UnknownHostException|could not resolve host|name or service not known|name resolution)\b` +
+	`|\bdial tcp\b[^"]*: i/o timeout|\bFailed to connect to \S+ port \d+.*\btimed out\b|\bConnectTimeout|\bconnect (ETIMEDOUT|timed out)|\buse of closed (network )?connection\b`)
+
+// NotReached reports whether a message says that there was no connection on
+// which TLS could be spoken.
+func NotReached(message string) bool { return notReached().MatchString(message) }
+
+// unsupportedProtocol matches what OpenSSL says of the other side's version: a
+// client of what the server has chosen, a server of what the client offers.
+var unsupportedProtocol = text.Pattern(`(?i)\bunsupported.protocol\b`)
+
 // deepest is how much more the deepest cause of a chain counts.
 const deepest = 1.5
 
@@ -197,8 +213,12 @@ var surroundings = []func(string) string{
 	without(`\[?[0-9a-fA-F]*:[0-9a-fA-F:]*:[0-9a-fA-F.]*\]?:\d+`),                      // addresses
 	without(`[\w.:/\[\]-]*\d\.\d+\.\d+\.\d[\w.:/\]-]*`),
 	without(`(?i)upstream connect error or disconnect/reset before headers\. (retried and the latest )?reset reason:( remote connection failure, transport failure reason:)?`), // Envoy's
-	without(`(?i)\berror:[0-9a-f]{8}\b:?`),                                    // OpenSSL's codes; their words follow
-	without(`"[^" ]*\.[^" ]*"`),                                               // host names
+	without(`(?i)\berror:[0-9a-f]{8}\b:?`), // OpenSSL's codes; their words follow
+	without(`"[^" ]*\.[^" ]*"`),            // host names
+	without(`\bHTTP/2 stream \d+ was not closed cleanly: |\bstream error: stream ID \d+; |; received from peer|\bstream was reset: |Stream closed with error code NGHTTP2_`), // what was given up, with its reason behind it
+	without(`Handshake error in client`),                                      // Dart's, with its reason behind it
+	without(` -- Too restrictive SSLCipherSuite.*`),                           // mod_ssl's guess
+	without(`\(e\.g\. handshake failed\)`),                                    // curl's, with Schannel
 	without(`\b\w*OpenSsl\w*(\$\w+)?:?`),                                      // Netty's and .NET's classes
 	without(`\bClientConnector\w+|\bConnectionKey\([^()]*\),?|\bssl:<[^>]*>`), // aiohttp's
 	without(`The certificate is NOT trusted\. \b`),                            // GnuTLS's, with the reason behind it
@@ -276,9 +296,11 @@ var rewordings = []func(string) string{
 	// where nothing is in common.
 	text.Replacing(`received CLIENT ALERT: Fatal - Handshake Failure`, "clientshandshakefailure alert"),
 	// In place of a ServerHello: the client has shown nothing of itself yet.
-	text.Replacing(`SSL(2?3)_GET_SERVER_HELLO:(sslv3|tlsv1) alert handshake failure|\bread server hello A: sslv3 alert handshake failure|In state (hello|start|wait_sh)( at \S+)? received SERVER ALERT: Fatal - Handshake Failure`, "alert handshake failure: no shared cipher"),
-	text.Replacing(`bad_header,<<22,3,\S*|Invalid version of beats protocol: 22\b`, "unexpectedtlsrecord"), // RabbitMQ's and Logstash's, of a ClientHello
-	text.Replacing(`\bSSLProtocolException\b`, "SSLException"),                                             // which is about no version
+	text.Replacing(`SSL(2?3)_GET_SERVER_HELLO:(sslv3|tlsv1) alert handshake failure|\bread server hello A: sslv3 alert handshake failure|In state :?(hello|start|wait_sh)( at \S+)? (received|generated) SERVER ALERT: Fatal - Handshake Failure`, "alert handshake failure: no shared cipher"),
+	text.Replacing(`bad_header,<<22,3,\S*|Invalid version of beats protocol: 22\b`, "unexpectedtlsrecord"),         // RabbitMQ's and Logstash's, of a ClientHello
+	text.Replacing(`\bSSLProtocolException\b`, "SSLException"),                                                     // which is about no version
+	text.Replacing(`handshake failed: A TLS fatal alert has been received`, "A TLS fatal alert has been received"), // GnuTLS's, which names none
+	text.Replacing(`\bUnsupportedCertVersion\b`, "x509v1"),                                                         // rustls's, of no version of TLS
 	text.Replacing(`unexpected ID \\?"spiffe://`, "unexpectedspiffeid "),
 	text.Replacing(`Unsupported record version Unknown-[\d.]+`, "Unsupported or unrecognized SSL message"),          // Java's
 	text.Replacing(`\bInvalidMessage\(InvalidContentType\)`, "received corrupt message of type InvalidContentType"), // rustls's, as a value
@@ -326,7 +348,7 @@ var postHandshake = text.Replacing(`(?i)\bpost[- ]handshake\b`, "posthandshake")
 
 // saidAlike matches words of OpenSSL, Go, GnuTLS, Java and .NET that servers and
 // clients say alike: of what is no TLS, and of an alert.
-var saidAlike = text.Pattern(`\bUnrecognized SSL message\b|\bnot an SSL/TLS record\b|\bUnsupported or unrecognized SSL message\b|\bCannot determine the frame size\b|\bA TLS fatal alert has been received\b|\bwrong version number\b|\bfirst record does not look like a TLS handshake\b|\bunexpected TLS packet was received\b`)
+var saidAlike = text.Pattern(`\bUnrecognized SSL message\b|\bnot an SSL/TLS record\b|\bUnsupported or unrecognized SSL message\b|\bCannot determine the frame size\b|\bA TLS fatal alert has been received\b|\bwrong version number\b|\bfirst record does not look like a TLS handshake\b|\bunexpected TLS packet was received\b|:unknown protocol\b`)
 
 // subStatus makes one word of IIS's HTTP statuses, such as 403.7.
 var subStatus = text.Replacing(`\b(4\d\d)\.(\d{1,2})\b`, "substatus${1}x$2")

@@ -9,6 +9,7 @@ import (
 
 	"mtlslab.example/lab/certgen/spell"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/verdict"
 )
@@ -22,6 +23,7 @@ type Found struct {
 	HungUp    bool                      // the message says only that the connection was ended, by the side that does not print it
 	Alert     *tlswire.AlertDescription // that the message is about, or which comes nearest; nil: none
 	Fix       string                    // what to change where a program says this; "": Scenario.Fix
+	InHTTP    bool                      // it has the status of an answer in HTTP that refuses
 	OwnFile   bool                      // a program says this of its own file, whoever refuses in the scenario
 	Times     int                       // how many lines are about what Line is
 	Others    []Other                   // what other lines are about
@@ -69,8 +71,9 @@ func Search(message string) Found {
 			continue // a number alone counts something, as a rule
 		}
 		excluded := cmp.Or(p.excludes, about)
+		var named *tlswire.AlertDescription
 		add := func(s *Scenario, score float64) {
-			if s.Side == excluded {
+			if s.Side == excluded || named != nil && isSentByOther(*named, s, excluded) {
 				score *= otherSide
 			}
 			byPart[i][s] = max(byPart[i][s], score*p.counts)
@@ -78,7 +81,6 @@ func Search(message string) Found {
 				scores[s], lines[s] = score*p.counts, p.line
 			}
 		}
-		var named *tlswire.AlertDescription
 		if alert, ok := AlertIn(p.text); ok {
 			named, found.Alert = &alert, &alert
 			c.ofAlert(alert, javasAlert().MatchString(p.line), excluded, add)
@@ -135,6 +137,7 @@ func Search(message string) Found {
 	}
 	found.Fix = found.Scenarios[0].fixFor(parts)
 	found.Refuses = found.refuser(parts, lines[found.Scenarios[0]], about)
+	found.InHTTP = statusInHTTP().MatchString(lines[found.Scenarios[0]])
 	found.OwnFile = ownFile().MatchString(lines[found.Scenarios[0]])
 	if !isOneLine {
 		found.Line = lines[found.Scenarios[0]]
@@ -154,6 +157,10 @@ func (c *catalogue) endedOnly(scores map[*Scenario]float64) bool {
 	}
 	return false
 }
+
+// statusInHTTP matches the status of an answer that refuses, which comes after a
+// handshake that succeeded.
+var statusInHTTP = text.Pattern(`(?i)\bHTTP(/\d(\.\d)?| Error| status)?:? 4\d\d\b|\b40[013](\.\d+)? (- )?(Bad Request|Unauthorized|Forbidden)\b`)
 
 // sideOf returns the side that lines rule out, if some do and no two disagree.
 func sideOf(parts []part) (excluded string) {

@@ -86,7 +86,12 @@ func isCode(word string) bool {
 	if !number().MatchString(word) {
 		return true
 	}
-	return len(word) == 3 && (word[0] == '4' || word[0] == '5') || len(word) == 4 || len(word) == 5
+	return isStatus(word) || len(word) == 4 || len(word) == 5
+}
+
+// isStatus reports whether a word may be the HTTP status of an error.
+func isStatus(word string) bool {
+	return len(word) == 3 && (word[0] == '4' || word[0] == '5') && number().MatchString(word)
 }
 
 // fillers are words of every log. They say little, however few scenarios have
