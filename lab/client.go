@@ -411,7 +411,7 @@ func (x *clientExchange) get(ctx context.Context, conn *tls.Conn, url *url.URL) 
 // sending is a connection for HTTP/1.1 that notes that a request is sent:
 // net/http says so of one that is still in its buffer.
 type sending struct {
-	*tls.Conn
+	net.Conn
 	sent *atomic.Bool
 }
 
