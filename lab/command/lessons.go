@@ -67,7 +67,7 @@ func (l *lessons) run(ctx context.Context, s *scenario.Scenario, version uint16)
 // lessonText is what the page says of a scenario beside its verdict.
 func lessonText(s *scenario.Scenario) []web.Paragraph {
 	return slices.DeleteFunc(aboutLesson(s).Text, func(part web.Paragraph) bool {
-		return part.Name == "fix" || part.Name == "run it" // which the verdict has
+		return part.Name == "run it" // which the verdict has
 	})
 }
 

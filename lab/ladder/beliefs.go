@@ -2,6 +2,7 @@ package ladder
 
 import (
 	"fmt"
+	"slices"
 
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlsdecrypt"
@@ -30,6 +31,7 @@ const (
 type seen struct {
 	serverHello, request bool // ServerHello and CertificateRequest
 	alert, judged        bool // what Progress has of it
+	told                 bool // the client has read the alert, or sent it: it says nothing more
 	answered             int  // the status of the last answer
 	items                int  // that have their beliefs
 }
@@ -46,6 +48,7 @@ func (s *story) believe(m *tlsdecrypt.Message) {
 		}
 	}
 	s.seen.alert = s.seen.alert || m == s.progress.Alert
+	s.seen.told = s.seen.told || s.seen.alert && !s.clientGoesOn(m)
 	if m.IsAnswer() {
 		s.seen.answered = m.HTTP.Status
 	}
@@ -68,8 +71,10 @@ func (s *story) shareBeliefs() {
 func (s *story) clientBelief() Belief {
 	server := s.server.subject()
 	switch {
-	case s.seen.alert:
+	case s.seen.told:
 		return s.endedBelief(endpoint.Client)
+	case s.leaves() && s.seen.serverHello:
+		return Belief{Nothing, "may not have read what the server sends"}
 	case s.seen.answered != 0:
 		return Belief{Knows, fmt.Sprintf("has its answer: %d", s.seen.answered)}
 	case s.client.finished && s.tls13() && s.seen.judged:
@@ -94,10 +99,19 @@ func (s *story) clientBelief() Belief {
 	return Belief{Nothing, "knows nothing of the server"}
 }
 
+// clientGoesOn reports whether the client sends data after a message: it has not
+// read the alert then that crosses it.
+func (s *story) clientGoesOn(m *tlsdecrypt.Message) bool {
+	i := slices.Index(s.c.Messages, m)
+	return slices.ContainsFunc(s.c.Messages[i+1:], func(later *tlsdecrypt.Message) bool {
+		return later.From == endpoint.Client && later.Type == tlswire.ContentTypeApplicationData && later.Alert == nil
+	})
+}
+
 // refused reports whether the server's certificate is worth nothing to the
-// client, whoever holds its key, or may not have been read by it.
+// client, whoever holds its key.
 func (s *story) refused() bool {
-	return s.server.chain == tlsdecrypt.Fails || s.refuses(endpoint.Client) || s.leaves()
+	return s.server.chain == tlsdecrypt.Fails || s.refuses(endpoint.Client)
 }
 
 // serverBelief is what the server knows.

@@ -111,10 +111,10 @@ func TestBeliefsOfLeaver(t *testing.T) {
 	c.EndedAt = c.Messages[i].Time.Add(time.Millisecond)
 	v := verdict.Judge(nil, nil, 0, c)
 	l := Of(c, &v, Options{})
-	if got, want := beliefsOf(l, endpoint.Client), []BeliefKind{Nothing, Shown}; !slices.Equal(got, want) {
+	if got, want := beliefsOf(l, endpoint.Client), []BeliefKind{Nothing}; !slices.Equal(got, want) {
 		t.Errorf("a client that hangs up goes through %v, want %v", got, want)
 	}
-	if drawn := sentences(draw(t, c, Options{})); strings.Contains(drawn, "the client now knows") || !strings.Contains(drawn, "by now the client could know") {
+	if drawn := sentences(draw(t, c, Options{})); strings.Contains(drawn, "the client now knows") || strings.Contains(drawn, "both sides now have") || !strings.Contains(drawn, "by now the client could know") {
 		t.Errorf("%s", drawn)
 	}
 }
@@ -134,5 +134,26 @@ func TestBeliefsOfEarlyTicket(t *testing.T) {
 	}
 	if drawn := sentences(draw(t, c, Options{})); strings.Contains(drawn, "Only now does the server judge") {
 		t.Errorf("%s", drawn)
+	}
+}
+
+// An alert that crosses the client's request is read after that.
+func TestBeliefsOfCrossedAlert(t *testing.T) {
+	c := replay(t, "tls13-no-certificate", true)
+	alert := slices.IndexFunc(c.Messages, func(m *tlsdecrypt.Message) bool { return m.From == endpoint.Server && m.Alert != nil })
+	request := slices.IndexFunc(c.Messages, (*tlsdecrypt.Message).IsRequest)
+	if request < 0 || alert < request {
+		t.Fatalf("the alert is message %d, the request %d", alert, request)
+	}
+	c.Messages[alert], c.Messages[request] = c.Messages[request], c.Messages[alert]
+	v := verdict.Judge(nil, nil, 0, c)
+	l := Of(c, &v, Options{})
+	for _, r := range l.Rungs {
+		if slices.Contains(r.Messages, request) && r.Beliefs.Client.Kind != Believes {
+			t.Errorf("at the alert, before its request, the client %s", r.Beliefs.Client.Text)
+		}
+	}
+	if last := l.Rungs[len(l.Rungs)-1].Beliefs.Client; last.Kind != Ended {
+		t.Errorf("in the end the client %s", last.Text)
 	}
 }

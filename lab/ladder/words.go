@@ -301,6 +301,8 @@ func (s *story) turningPoint(m *tlsdecrypt.Message) {
 	case *tlswire.ServerHello:
 		switch {
 		case body.IsHelloRetryRequest():
+		case s.tls13() && s.leaves():
+			s.across("the server now has the handshake keys, and the client could have them")
 		case s.tls13():
 			s.across("both sides now have the handshake keys")
 		case s.c.Resumption != tlsdecrypt.FullHandshake:

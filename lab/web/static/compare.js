@@ -43,7 +43,7 @@ const compared = [
  */
 function row(name, a, b) {
   if (!a && !b) return '';
-  return el('tr', {class: a === b ? null : 'differs'}, el('th', {scope: 'row'}, name), el('td', null, a || '–'), el('td', null, b || '–'));
+  return el('tr', {class: a === b || name === 'duration' ? null : 'differs'}, el('th', {scope: 'row'}, name), el('td', null, a || '–'), el('td', null, b || '–'));
 }
 
 /**
@@ -74,7 +74,7 @@ function rungs(x) {
 function stageRow(stage, a, b) {
   const said = [a, b].map((x) => rungs(x).filter((r) => r.stage === stage));
   return el('tr', null, el('th', {scope: 'row'}, stage), said.map((of, i) => el('td', null, el('ol', null, of.map((r) => {
-    const alike = said[1 - i].some((other) => other.name === r.name && other.from === r.from && told(other) === told(r));
+    const alike = said[1 - i].some((other) => other.name === r.name && other.from === r.from && other.encrypted === r.encrypted && told(other) === told(r));
     return el('li', {class: `${r.from}${alike ? '' : ' differs'}${r.encrypted ? ' encrypted' : ''}`},
       el('b', null, r.name), el('span', {class: 'name'}, ` ${r.time ?? ''}${r.encrypted ? `, ${r.key}` : ''}`),
       el('div', {class: 'way', role: 'img', 'aria-label': `from the ${r.from}`}), el('p', null, told(r)));

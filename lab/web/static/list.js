@@ -86,7 +86,7 @@ export class List {
     const older = this.all.length ? this.all[this.all.length - 1].id - 1 : 0;
     const unshown = this.all.reduce((n, x) => Object.values(x.not_shown ?? {}).reduce((sum, of) => sum + of, n), 0);
     if (unshown > 0) said += `; ${unshown.toLocaleString('en-US')} more were only counted`;
-    if (older > 0) said += `; ${counted(older, 'older one')} only in the capture`;
+    if (older > 0 && this.all.length > 1) said += `; ${counted(older, 'older one')} only in the capture`;
     return said;
   }
 

@@ -111,7 +111,7 @@ function detailOf(id) {
  */
 async function fetchDetail(id) {
   const response = await fetch(`/exchanges/${id}`).catch(() => {
-    throw new Error('The lab has ended, and this exchange was not looked at before: lab explain tells it from the capture, lab scenario run NAME runs a lesson again.');
+    throw new Error('The lab has ended, and what is asked for was not looked at before: lab explain tells it from the capture, lab scenario run NAME runs a lesson again.');
   });
   if (!response.ok) throw new Error(await response.text());
   return response.json();
@@ -164,6 +164,7 @@ function connectTabs() {
   const tabs = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[role="tab"]'));
   const lessons = document.getElementById('lessons-tab') && new Lessons(byID('lessons'), (ids) => {
     location.hash = ids.join('+');
+    byID('exchange').focus({preventScroll: true}); // where space plays, in place of running the lesson again
   });
   /** @type {Record<string, () => void>} */
   const fill = {lessons: () => lessons?.start(), pki: () => pki.seen(), room: () => room?.draw(), exchanges: () => list.later()};

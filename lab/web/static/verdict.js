@@ -64,7 +64,7 @@ function causes(all) {
  */
 function lessonOf(name, x, run, remark) {
   return el('p', {class: 'lesson-of'}, run ? el('button', {type: 'button', class: 'served', onclick: () => run(name, x.tls.version || 'TLS 1.3')}, `Run ${name}`) : 'Lesson: ',
-    el('code', null, `lab scenario run ${name}`), remark ?? '');
+    el('code', null, `lab scenario run ${name}${x.lesson ? ` --tls ${x.tls.version?.slice(4) || '1.3'}` : ''}`), remark ?? '');
 }
 
 /**
