@@ -77,7 +77,7 @@ func (s *story) clientBelief() Belief {
 		return Belief{Nothing, "may not have read what the server sends"}
 	case s.seen.answered != 0:
 		return Belief{Knows, fmt.Sprintf("has its answer: %d", s.seen.answered)}
-	case s.client.finished && s.tls13() && s.seen.judged:
+	case s.client.finished && s.tls13() && s.seen.judged && !s.seen.alert:
 		return Belief{Knows, "is in: the server goes on"}
 	case s.client.finished && s.tls13():
 		return Belief{Believes, "believes that it is in: its handshake is done"}
