@@ -23,7 +23,7 @@ const (
 	aliveEvery   = 15 * time.Second       // shows that the connection is still there
 	shortestRest = 100 * time.Millisecond // a browser draws each time
 	restForEach  = 4 * time.Millisecond
-	longestRest  = time.Second
+	longestRest  = 2 * time.Second // in which a thousand may come: the older ones are not sent then
 )
 
 // row is an exchange in the list: a line of lab up --json.
