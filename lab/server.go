@@ -129,8 +129,8 @@ func (s *Server) Serve(ctx context.Context) error {
 		grace, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 		defer cancel()
 		// Shutdown would drop requests that have not been read to their end.
-		_ = s.listener.Close() // Shutdown does it again
-		s.http.SetKeepAlivesEnabled(false)
+		s.http.SetKeepAlivesEnabled(false) // first: who sees that nobody is let in any more gets an answer that is the last
+		_ = s.listener.Close()             // Shutdown does it again
 		s.busy.wait(grace)
 		if s.http.Shutdown(grace) != nil {
 			s.http.Close()
