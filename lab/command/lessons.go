@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 
 	"mtlslab.example/lab/lab/ladder"
 	"mtlslab.example/lab/lab/scenario"
@@ -80,7 +79,7 @@ func onPage(r *scenario.Result, f folder, title string) ([]*web.Exchange, error)
 	calls := len(r.Earlier) + 1
 	var all []*web.Exchange
 	for i, x := range append(r.Earlier[:len(r.Earlier):len(r.Earlier)], r.Exchange) {
-		called, file := title, r.Scenario.Name+"-"+strings.ToLower(strings.NewReplacer(" ", "", ".", "").Replace(tls.VersionName(r.Version)))
+		called, file := title, r.Scenario.RunName(r.Version)
 		if calls > 1 {
 			called = fmt.Sprintf("%s, call %d of %d", title, i+1, calls)
 			file = fmt.Sprintf("%s-call-%d", file, i+1)

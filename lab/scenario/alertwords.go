@@ -16,10 +16,11 @@ import (
 // AlertIn returns the alert that a message is about: by its number, or by its
 // name where the message speaks of an alert or consists of the name.
 func AlertIn(message string) (tlswire.AlertDescription, bool) {
-	for _, written := range alertNumbers {
-		if !strings.ContainsAny(message, "0123456789") {
-			break
-		}
+	numbers := alertNumbers
+	if !strings.ContainsAny(message, "0123456789") {
+		numbers = nil
+	}
+	for _, written := range numbers {
 		if m := written().FindStringSubmatch(message); m != nil {
 			number, _ := strconv.Atoi(m[len(m)-1])
 			if number >= 512 { // curl -v writes level and description as one

@@ -119,7 +119,7 @@ func Search(message string) Found {
 			scores[s] = score
 		}
 	}
-	ended := c.endedOnly(scores)
+	ended := endedOnly(scores)
 	found.Scenarios = ranked(all, scores)
 	if len(found.Scenarios) == 0 {
 		found.Nearest = likeNamed(all, message)
@@ -148,7 +148,7 @@ func Search(message string) Found {
 
 // endedOnly reports whether a message says that a connection has ended as much
 // as anything else.
-func (c *catalogue) endedOnly(scores map[*Scenario]float64) bool {
+func endedOnly(scores map[*Scenario]float64) bool {
 	best := highest(scores)
 	for s, score := range scores {
 		if s.hangsUp() && score >= 0.999*best {

@@ -12,8 +12,6 @@ import (
 // literals that every match has, which most texts are without: where many
 // expressions are tried on many texts, that takes a tenth of the time. The
 // function panics if expr is no regular expression.
-//
-//go:noinline
 func Replacing(expr, as string) func(string) string {
 	pattern, mayMatch := Pattern(expr), hasLiteral(expr)
 	return func(s string) string {
@@ -25,8 +23,6 @@ func Replacing(expr, as string) func(string) string {
 }
 
 // ReplacingFunc is like Replacing, with what as returns of each match.
-//
-//go:noinline
 func ReplacingFunc(expr string, as func(match string) string) func(string) string {
 	pattern, mayMatch := Pattern(expr), hasLiteral(expr)
 	return func(s string) string {
@@ -39,8 +35,6 @@ func ReplacingFunc(expr string, as func(match string) string) func(string) strin
 
 // hasLiteral returns a function that reports whether a text has one of expr's
 // literals. Without one, expr does not match.
-//
-//go:noinline
 func hasLiteral(expr string) func(string) bool {
 	literals := sync.OnceValue(func() []literal {
 		if re, err := syntax.Parse(expr, syntax.Perl); err == nil {

@@ -96,9 +96,10 @@ export class ExchangeView {
     const few = 50;
     const others = this.rows.filter((x) => x.id !== this.detail?.id);
     /** @type {[string, (x: import('./types.js').Row) => boolean][]} */
-    const groups = [['Lessons', (x) => Boolean(x.title)], ['Failed', (x) => outcomeOf(x).mood === 'bad'], ['Others', (x) => outcomeOf(x).mood !== 'bad']];
+    const groups = [['Lessons', (x) => Boolean(x.title)], ['Failed', (x) => !x.title && outcomeOf(x).mood === 'bad'],
+      ['Others', (x) => !x.title && outcomeOf(x).mood !== 'bad']];
     this.others.replaceChildren(el('option', {value: ''}, 'Compare with …'), ...groups.map(([label, belongs]) => {
-      const of = others.filter((x) => belongs(x) && (label === 'Lessons' || !x.title)).slice(0, few);
+      const of = others.filter(belongs).slice(0, few);
       return of.length ? el('optgroup', {label}, of.map((x) => el('option', {value: x.id}, `${nameOf(x)}: ${outcomeOf(x).text}${x.title ? `, ${x.time.slice(11, 19)}` : ''}`))) : '';
     }));
   }
