@@ -281,22 +281,14 @@ if (document.querySelector('[role="tab"]')) connectTabs();
 view.served = !embedded;
 if (location.search) history.replaceState(null, '', '/' + location.hash); // the token is in the cookie by now
 
-/** Shows what there is, or asks for it. */
-function begin() {
-  if (embedded) {
-    take(embedded.rows);
-    if (embedded.rows.length < 2 && !document.querySelector('.about-lesson')) openList(false);
-    if (!embedded.rows.length) {
-      document.body.classList.add('only-words');
-      view.fail('This lesson never reaches the wire: nothing is sent in it.');
-    }
-  } else {
-    listen();
+if (embedded) {
+  take(embedded.rows);
+  if (embedded.rows.length < 2 && !document.querySelector('.about-lesson')) openList(false);
+  if (!embedded.rows.length) {
+    document.body.classList.add('only-words');
+    view.fail('This lesson never reaches the wire: nothing is sent in it.');
   }
-  route();
+} else {
+  listen();
 }
-
-// What is fetched and drawn comes behind the first paint, for which there is
-// enough in the page. One that is not in sight is not painted.
-if (document.hidden || embedded) begin();
-else requestAnimationFrame(() => setTimeout(begin));
+route();
