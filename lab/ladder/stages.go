@@ -12,15 +12,16 @@ type Stage string
 
 // The stages.
 const (
-	Offer        Stage = "agree on how to talk"
-	KeyExchange  Stage = "agree on keys"
-	ServerProof  Stage = "show who the server is"
-	Request      Stage = "ask who the client is"
-	ClientProof  Stage = "show who the client is"
-	Confirmation Stage = "confirm that nobody changed a byte"
-	Use          Stage = "use the connection"
-	Later        Stage = "make it faster next time"
-	End          Stage = "end it"
+	Offer          Stage = "agree on how to talk"
+	KeyExchange    Stage = "agree on keys"
+	ServerProof    Stage = "show who the server is"
+	Request        Stage = "ask who the client is"
+	ClientProof    Stage = "show who the client is"
+	ServerFinished Stage = "the server confirms that nobody changed a byte"
+	ClientFinished Stage = "the client confirms that nobody changed a byte"
+	Use            Stage = "use the connection"
+	Later          Stage = "make it faster next time"
+	End            Stage = "end it"
 )
 
 // stageOf returns the stage of a message; "": it cannot be read, or means
@@ -44,7 +45,10 @@ func stageOf(m *tlsdecrypt.Message) Stage {
 	case tlswire.TypeCertificateRequest, tlswire.TypeServerHelloDone:
 		return Request
 	case tlswire.TypeFinished:
-		return Confirmation
+		if m.From == endpoint.Client {
+			return ClientFinished
+		}
+		return ServerFinished
 	case tlswire.TypeNewSessionTicket:
 		return Later
 	case tlswire.TypeCertificate, tlswire.TypeCompressedCertificate, tlswire.TypeCertificateVerify, tlswire.TypeCertificateStatus:

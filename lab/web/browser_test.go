@@ -375,6 +375,10 @@ func checkLessons(b *tab) {
 	if !strings.Contains(differs, "version") || !strings.Contains(differs, "the client learned of it") || strings.Contains(differs, "code") {
 		b.Errorf("between the versions the page marks: %s", differs)
 	}
+	stages := value[string](b, `[...document.querySelectorAll('.compared tr:has(ol) > th')].map(th => th.textContent).join(', ')`)
+	if want := "the server confirms that nobody changed a byte, show who the client is, the client confirms that nobody changed a byte"; !strings.Contains(stages, want) {
+		b.Errorf("between the versions the stages are: %s", stages)
+	}
 	b.picture("compared")
 	b.accessible("compared")
 }
