@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/tlswire"
 )
 
 // A handshake that succeeds is not the end of it: the server may leave the
@@ -41,14 +43,15 @@ func (w *wire) addRefusal(v *Verdict) {
 		v.Reason = unanswered(reset)
 	case w.Answer == nil && w.unused() && w.leaver == endpoint.Server:
 		v.Reason = joined(v.Reason, "after the handshake the server closed before the client had sent a request")
+		w.addSilence(v)
 	case w.Answer == nil && w.unused():
 		w.addLeaving(v)
 	case w.Answer == nil && w.data.Client && !w.data.Server && w.leaver == endpoint.Server:
 		v.Reason = "the server closed without an answer to what the client had sent"
-		if fault := client.faultThat(nil); fault != nil {
-			v.Reason += "; " + fault.Of("the client's certificate", client.leaf) + ", and some servers close so for that (nginx: error_page 495 and return 444)"
-			v.Fix = fault.Fix
+		if w.cameLate() {
+			v.Reason = "the server closed before a request of the client came"
 		}
+		w.addSilence(v)
 	case w.Answer == nil && w.asked() && w.leaver == endpoint.Server && !w.Hidden && !w.Lacking && !w.goesOn():
 		v.Reason = "the server closed without an answer to the request"
 		if w.data.Server && w.ALPN != "h2" {
@@ -98,6 +101,30 @@ func (w *wire) addRefusal(v *Verdict) {
 		v.refuseInHTTP(m, Reason{Text: "it does not take the one that the client sent, or cannot read the request, and only its own log knows",
 			Fix: "look into the server's log (nginx: ssl_verify_client): it says which", Causes: w.causes(endpoint.Server)})
 	}
+}
+
+// addSilence adds to the verdict on a server that closed after the handshake,
+// without an answer, for what it may have refused the client.
+func (w *wire) addSilence(v *Verdict) {
+	client := &w.shown.Client
+	code, why := NoClientCertificate, "the client sent no certificate when it was asked"
+	switch fault := client.faultThat(nil); {
+	case fault != nil:
+		code, why, v.Fix = fault.Code, fault.Of("the client's certificate", client.leaf), fault.Fix
+	case client.empty:
+		v.Fix = cmp.Or(w.remedy(code), fix(code, endpoint.Server))
+	default:
+		return
+	}
+	v.Reason += "; " + why + ", and some servers close so for that"
+	v.Doubt = &Doubt{endpoint.Server, code}
+}
+
+// cameLate reports whether the server had closed before the client sent data.
+func (w *wire) cameLate() bool {
+	return !slices.ContainsFunc(w.Messages, func(m *tlsdecrypt.Message) bool {
+		return m.From == endpoint.Client && m.Type == tlswire.ContentTypeApplicationData && m.Handshake == nil && m.Alert == nil && !w.afterEnd(m)
+	})
 }
 
 // noteRequest adds to a refusal in HTTP which request of the connection it

@@ -245,6 +245,32 @@ func TestJudgeWireLeaving(t *testing.T) {
 	}
 }
 
+// A server that closes after the handshake may do so for the client's
+// certificate, which it checks only then.
+func TestJudgeWireSilence(t *testing.T) {
+	server, client := endpoint.Server, endpoint.Client
+	empty := asked(talk(tlswire.VersionTLS12, hello(), serverHello(), shows12(client), finished(client), finished(server)))
+	const may = "; the client sent no certificate when it was asked, and some servers close so for that"
+	for name, test := range map[string]struct {
+		c    *tlsdecrypt.Connection
+		want string
+	}{
+		"without a request":               {ended(empty(), server), "after the handshake the server closed before the client had sent a request" + may},
+		"without an answer":               {ended(empty(request()), server), "the server closed without an answer to what the client had sent" + may},
+		"before the request":              {endedAfter(empty(request()), server, -step), "the server closed before a request of the client came" + may},
+		"without having asked the client": {ended(talk(tlswire.VersionTLS12, hello(), serverHello(), finished(client), finished(server))(request()), server), "the server closed without an answer to what the client had sent"},
+	} {
+		v := judgeWire(test.c)
+		if brief(v) != "accepted" || v.Reason != test.want {
+			t.Errorf("%s: %s, %q, want %q", name, brief(v), v.Reason, test.want)
+		}
+		doubted := v.Doubt != nil && *v.Doubt == Doubt{server, NoClientCertificate} && v.Fix == fix(NoClientCertificate, server)
+		if doubted != strings.HasSuffix(test.want, may) {
+			t.Errorf("%s: %v, fix %q", name, v.Doubt, v.Fix)
+		}
+	}
+}
+
 // Bytes that are missing may be an alert: nothing is said of a handshake then.
 func TestJudgeWireLacking(t *testing.T) {
 	c := read(t, sends(endpoint.Client, helloOf()), wiretap.Event{Kind: wiretap.Gap, From: endpoint.Server, Missing: 100})
