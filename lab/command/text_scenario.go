@@ -36,15 +36,10 @@ func (e *noScenarioError) hint() string {
 			}
 		}
 	}
+	aside := scenario.Aside(e.message)
 	switch {
-	case scenario.NotReached(e.message):
-		return "no TLS was spoken yet: is the address right, does a server listen there, and may this machine reach it?"
-	case scenario.VerifiesNothing(e.message):
-		return "this is a warning, and no failure: the program that prints it checks no certificate of the other side, so that anybody can pose as it; give it the other side's CA in place of that"
-	case scenario.UnnamedAlert(e.message):
-		return "the other side refuses this one with an alert, whose name is not said: it is in the other side's log, and in a capture of both: lab help failing"
-	case scenario.PassesOn(e.message):
-		return "this only passes a reason on: ask with the lines around it, too (Caused by, inner exception)"
+	case aside != "":
+		return aside
 	case len(names) > 0:
 		return "did you mean " + strings.Join(names, " or ") + "? lab scenario list shows all"
 	case e.found.Alert != nil:

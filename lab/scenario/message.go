@@ -37,7 +37,7 @@ func partsOf(message string, about func(line string) bool) (parts []part) {
 	lines := linesOf(message, about)
 	context := contextOf(lines)
 	for i, line := range lines {
-		if NotReached(line) || VerifiesNothing(line) || frame().MatchString(line) || len(lines) > 1 && passesOn().MatchString(line) || i > 0 && pythonFrame().MatchString(lines[i-1]) && !named().MatchString(line) {
+		if isAside(line) || frame().MatchString(line) || len(lines) > 1 && passesOn().MatchString(line) || i > 0 && pythonFrame().MatchString(lines[i-1]) && !named().MatchString(line) {
 			continue
 		}
 		text, isCause := withoutSurroundings(beforeReason().ReplaceAllString(line, "")), causedBy().MatchString(line)
@@ -148,39 +148,6 @@ var ended = text.Pattern(`(?i)\bconnection (was )?(reset|closed|lost|aborted)\b|
 
 // afterwards is how much such a line counts beside others.
 const afterwards = 0.5
-
-// passesOn matches lines that say only that another one has the reason.
-var passesOn = text.Pattern(`(?i)\bexception while handling client http traffic\b|\bexception caught on transport layer\b|\bGeneral (OpenSslEngine|SSLEngine) problem|\bsee (the )?inner exception\.?$|plaintext read error|tls_read_plaintext error`)
-
-// PassesOn reports whether a message without a scenario says only that another
-// one has the reason.
-func PassesOn(message string) bool {
-	return passesOn().MatchString(message) || strings.Contains(message, "SSL handshake failed")
-}
-
-// notReached matches errors from before a connection was there, and of one that
-// the program that prints them has closed itself.
-var notReached = text.Pattern(`(?i)\b(connection refused|ECONNREFUSED|no route to host|EHOSTUNREACH|network is unreachable|no such host|ENOTFOUND|EAI_AGAIN|getaddrinfo|UnknownHostException|could not resolve host|name or service not known|name resolution)\b` +
-	`|\bdial tcp\b[^"]*: i/o timeout|\bFailed to connect to \S+ port \d+.*\btimed out\b|\bConnectTimeout|\bconnect (ETIMEDOUT|timed out)|\buse of closed (network )?connection\b`)
-
-// NotReached reports whether a message says that there was no connection on
-// which TLS could be spoken.
-func NotReached(message string) bool { return notReached().MatchString(message) }
-
-// verifiesNothing matches warnings of programs in which the check of the other
-// side's certificate is switched off.
-var verifiesNothing = text.Pattern(`(?i)\bUnverified HTTPS request\b|\bNODE_TLS_REJECT_UNAUTHORIZED environment variable to '0'|\bauthenticity is not (established|verified)\b|\b(SSL|TLS|certificate|cert|peer|hostname|server) (verification|validation|verify) (is |was |has been )?(disabled|off|turned off|switched off|skipped)\b`)
-
-// VerifiesNothing reports whether a message is the warning of a program that
-// checks no certificate of the other side: such a connection succeeds.
-func VerifiesNothing(message string) bool { return verifiesNothing().MatchString(message) }
-
-// unnamedAlert matches what GnuTLS and mbedTLS say of an alert without its name.
-var unnamedAlert = text.Pattern(`(?i)\bA TLS fatal alert has been received\.?$|\bfatal alert (message )?was received\b|\bMBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE\b|-0x7780\b`)
-
-// UnnamedAlert reports whether a message without a scenario says that the other
-// side has sent an alert, and not which.
-func UnnamedAlert(message string) bool { return unnamedAlert().MatchString(message) }
 
 // unsupportedProtocol matches what OpenSSL says of the other side's version: a
 // client of what the server has chosen, a server of what the client offers.
