@@ -110,11 +110,18 @@ func (p *Pair) beforeTLS(r *Report) {
 		if helloOf(p.Ends.Client, sender) == nil || helloOf(p.Ends.Server, sender) == nil || n == 0 || p.isHeadless(sender) {
 			continue
 		}
-		where := r.name(endpoint.Server)
+		at, what := endpoint.Server, "put them there"
 		if n < 0 {
-			where = r.name(endpoint.Client)
+			at = endpoint.Client
 		}
-		p.found(Prefixed, "", "", "%s of the %v stand before TLS in %s, and not at the other end: something on the way has put them there", text.Counted(int(abs(n)), "byte"), sender, where)
+		if at == sender {
+			what = "taken them out"
+		}
+		if at == endpoint.Client && p.Ends.Client.Prologue.ThroughProxy() {
+			p.found(Prefixed, "", "", "the client speaks to a proxy before TLS in %s (%s), and that makes the way to the server", r.name(at), p.Ends.Client.Prologue.Name())
+			return
+		}
+		p.found(Prefixed, "", "", "%s of the %v stand before TLS in %s, and not at the other end: something on the way has %s", text.Counted(int(abs(n)), "byte"), sender, r.name(at), what)
 	}
 }
 

@@ -223,6 +223,40 @@ func TestProxyLine(t *testing.T) {
 	}
 }
 
+// TestThroughProxy: the client asks a proxy for the way, and gets it for one of
+// two servers.
+func TestThroughProxy(t *testing.T) {
+	w := newWorld(t)
+	w.serve(false)
+	w.asks = true
+	answers := []string{"200 Connection established", "403 Forbidden"}
+	w.stand(func(c net.Conn) {
+		answer := answers[0]
+		answers = answers[1:]
+		if _, err := head(c); err != nil {
+			return
+		}
+		_, _ = io.WriteString(c, "HTTP/1.1 "+answer+"\r\n\r\n")
+		if strings.HasPrefix(answer, "200 ") {
+			relay(c, w.target, nil)
+		}
+	})
+	check(t, w.call("/"))
+	if err := w.call("/"); err == nil {
+		t.Fatal("the proxy refused, and the call succeeded")
+	}
+	r := w.join()
+	said := text(r)
+	for _, want := range []string{"the client speaks to a proxy before TLS in client.pcapng (HTTP CONNECT)", "stream 1 of client.pcapng did not reach the server: the proxy before it has not opened the way"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("%q is missing in:\n%s", want, said)
+		}
+	}
+	if strings.Contains(said, "on the way has") || strings.Contains(said, "firewalls") {
+		t.Errorf("found:\n%s", said)
+	}
+}
+
 func check(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"fmt"
 	"io"
 	"log"
 	"math/big"
@@ -17,6 +18,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -118,6 +120,7 @@ type world struct {
 	serverConfig   *tls.Config
 	target         string // where the server listens
 	front          string // where what is between listens; "": the client calls the server
+	asks           bool   // the client asks what is between for the way, with HTTP CONNECT
 	close          []func()
 }
 
@@ -185,6 +188,11 @@ func (w *world) call(path string) error {
 	}
 	defer raw.Close()
 	_ = raw.SetDeadline(time.Now().Add(10 * time.Second))
+	if w.asks {
+		if err := connect(raw, w.target); err != nil {
+			return err
+		}
+	}
 	c := tls.Client(raw, w.clientConfig)
 	defer c.Close()
 	if _, err := io.WriteString(c, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"); err != nil {
@@ -196,6 +204,28 @@ func (w *world) call(path string) error {
 	}
 	_, err = io.Copy(io.Discard, response.Body)
 	return err
+}
+
+// connect asks a proxy for the way to target.
+func connect(c net.Conn, target string) error {
+	if _, err := fmt.Fprintf(c, "CONNECT %[1]s HTTP/1.1\r\nHost: %[1]s\r\n\r\n", target); err != nil {
+		return err
+	}
+	said, err := head(c)
+	if err == nil && !strings.HasPrefix(said, "HTTP/1.1 200 ") {
+		return fmt.Errorf("the proxy says %q", said)
+	}
+	return err
+}
+
+// head reads the head of an HTTP message, and not a byte more.
+func head(c net.Conn) (said string, err error) {
+	for b := make([]byte, 1); !strings.HasSuffix(said, "\r\n\r\n"); said += string(b) {
+		if _, err := c.Read(b); err != nil {
+			return said, err
+		}
+	}
+	return said, nil
 }
 
 // relay copies between the two, and ends each direction as its sender does.

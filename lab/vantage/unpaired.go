@@ -7,6 +7,7 @@ import (
 
 	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/prologue"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 )
 
@@ -23,6 +24,8 @@ func (r *Report) alone(p *Pair) {
 	switch {
 	case p.Relation == Another:
 		p.found(SeenAgain, "", "", "%s is the same TLS connection as another one of that file: it was recorded on both sides of something that passes TLS through", r.stream(p, side))
+	case side == endpoint.Client && isRefusedByProxy(c):
+		p.found(NeverReached, "", "", "%s did not reach the server: the proxy before it has not opened the way", r.stream(p, side))
 	case r.endedBefore(side.Other(), from, side), r.startedAfter(side.Other(), to, side):
 		p.found(OneEnd, "", "", "%s was made when %s was not recording%s", r.stream(p, side), other, r.clockDoubt())
 	case r.isBegun(c, side.Other()):
@@ -44,6 +47,13 @@ func (r *Report) alone(p *Pair) {
 		}
 		p.found(NeverReached, "", wayFix, "%s to %v never reached the server: it is not in %s, which was recording%s%s", r.stream(p, side), c.Server, other, r.clockDoubt(), answered)
 	}
+}
+
+// isRefusedByProxy reports whether the client asked a proxy for the way to the
+// server, and did not get it.
+func isRefusedByProxy(c *tlsdecrypt.Connection) bool {
+	l := c.Prologue.Last()
+	return l != nil && l.Kind == prologue.Proxy && l.Refused != ""
 }
 
 // isBegun reports whether the other capture has the SYN of a connection, and
