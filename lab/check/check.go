@@ -11,6 +11,8 @@ package check
 import (
 	"slices"
 	"sort"
+
+	"mtlslab.example/lab/lab/endpoint"
 )
 
 // Level is how much a finding matters.
@@ -43,12 +45,18 @@ type Report struct {
 	Loose []Finding // about certificates and keys without a partner
 
 	beside []*File
+	side   endpoint.Side // that shows the certificates; Unknown: either may
 }
 
 // Of looks at files that were opened. beside are others, such as those of the
 // other side: CRLs among files may be about them.
 func Of(files []*File, beside ...*File) *Report {
-	r := &Report{Files: files, beside: beside}
+	return OfSide(endpoint.Unknown, files, beside...)
+}
+
+// OfSide is Of for the files of a side, which shows the certificates in them.
+func OfSide(side endpoint.Side, files []*File, beside ...*File) *Report {
+	r := &Report{Files: files, beside: beside, side: side}
 	r.match()
 	for _, p := range r.Pairs {
 		p.look(r)

@@ -46,12 +46,18 @@ func (p *Pair) lookAtLeaf(r *Report, now time.Time) {
 	leaf := p.leaf()
 	question := chain.Question{DERs: p.Certificate().Certificate, Of: endpoint.Server}
 	of := sides(leaf)
-	if len(of) > 0 {
-		question.Of = of[0]
-	} else if !leaf.IsCA {
+	switch {
+	case leaf.IsCA:
+	case len(of) == 0:
 		p.add(Wrong, &chain.Fault{Code: chain.WrongUsage, Cert: leaf, Text: "is neither for clients nor for servers (extended key usage)"})
+	case r.side == endpoint.Unknown:
+	case slices.Contains(of, r.side):
+		of = []endpoint.Side{r.side}
+	default:
+		p.add(Wrong, &chain.Fault{Code: chain.WrongUsage, Cert: leaf, Text: fmt.Sprintf("is not for authenticating a %v (extended key usage)", r.side), Fix: fmt.Sprintf("have it issued again with the extended key usage %vAuth", r.side)})
 	}
 	if len(of) > 0 {
+		question.Of = of[0]
 		f := chain.Evident(question, now)
 		if f != nil && f.Fix == "" {
 			said, fix := r.successor(p, question.Of)
@@ -69,10 +75,11 @@ func (p *Pair) lookAtLeaf(r *Report, now time.Time) {
 	if leaf.KeyUsage != 0 && leaf.KeyUsage&x509.KeyUsageDigitalSignature == 0 {
 		p.add(Wrong, &chain.Fault{Code: chain.WrongKeyUsage, Cert: leaf, Text: "is not for signatures (key usage), which every handshake of TLS 1.3 needs"})
 	}
-	if len(of) == 1 && of[0] == endpoint.Server && len(leaf.DNSNames)+len(leaf.IPAddresses) == 0 {
+	serves := slices.Contains(of, endpoint.Server) && r.side != endpoint.Client
+	if serves && len(of) == 1 && len(leaf.DNSNames)+len(leaf.IPAddresses) == 0 {
 		p.add(Wrong, &chain.Fault{Code: chain.NoSAN, Cert: leaf, Text: "is for a server, and has no DNS name and no IP address as subject alternative name"})
 	}
-	if slices.Contains(of, endpoint.Server) {
+	if serves {
 		p.lookAtNames(leaf)
 	}
 	for _, id := range leaf.UnhandledCriticalExtensions {

@@ -142,7 +142,7 @@ func (p *Program) checkSides(c *cli.Context) error {
 		all = append(append(all, files.own...), files.authorities...)
 	}
 	for _, side := range order {
-		report, authorities := opened.Of(side).reports(all)
+		report, authorities := opened.Of(side).reports(side, all)
 		for _, r := range []*check.Report{report, authorities} {
 			if r != nil {
 				p.printReport(r, c.Bool("json"))
@@ -187,11 +187,11 @@ func (p *Program) checkSides(c *cli.Context) error {
 type sideFiles struct{ own, authorities []*check.File }
 
 // reports looks at the files of a side beside all that were given.
-func (f sideFiles) reports(all []*check.File) (report, authorities *check.Report) {
+func (f sideFiles) reports(side endpoint.Side, all []*check.File) (report, authorities *check.Report) {
 	if f.authorities != nil {
 		authorities = check.Of(f.authorities, all...)
 	}
-	return check.Of(f.own, all...), authorities
+	return check.OfSide(side, f.own, all...), authorities
 }
 
 // openSide opens the files of a side.
