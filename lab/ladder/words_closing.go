@@ -26,6 +26,9 @@ func (s *story) closed() string {
 	after := ""
 	if d := c.Duration(); d > 0 {
 		after = " after " + Elapsed(d)
+		if c.NoSYN {
+			after = " " + Elapsed(d) + " after its first packet here"
+		}
 	}
 	switch c.End {
 	case tlsdecrypt.Closed:

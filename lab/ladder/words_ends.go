@@ -177,8 +177,11 @@ func legend(s *story, o Options) [][]string {
 	if o.Width < text.Usual {
 		encrypted = "═══► encrypted, the key named where there is room"
 	}
-	lines := [][]string{{"───► anybody on the way can read it", encrypted},
-		{"time: since the connection was made", "size: bytes of the TLS records"}}
+	since := "time: since the connection was made"
+	if s.c.NoSYN {
+		since = "time: since its first packet here"
+	}
+	lines := [][]string{{"───► anybody on the way can read it", encrypted}, {since, "size: bytes of the TLS records"}}
 	for _, it := range s.items {
 		if len(it.checks) > 0 {
 			lines = append(lines, []string{"✓: checked, and right", "✗: checked, and wrong", "?: not known"})

@@ -335,8 +335,9 @@ func (w *wire) aborted() Verdict {
 		why := tooSlow(by.Other())
 		why.Text += fmt.Sprintf(": the %v waited %v, and closed", by, w.waitedFor(by).Round(100*time.Millisecond))
 		v.because(why)
-	case w.last == nil:
-		v.because(Reason{Code: Closed, Text: "the server closed the connection before anything was said"})
+	case w.last == nil, by == endpoint.Server && !w.NoSYN && w.afterEnd(w.Messages[0]):
+		v.because(Reason{Code: Closed, Text: "the server closed the connection before anything was said, as a rule on addresses does, a limit on connections, or a forwarder with nothing behind it",
+			Fix: "look into the log of the server, and of what stands before it"})
 	default:
 		v.because(w.why(by))
 		v.Offers = w.offers(by)

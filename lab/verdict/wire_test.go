@@ -92,21 +92,22 @@ func TestJudgeWireReasons(t *testing.T) {
 	part := ended(talk(0)(), client)
 	part.Problems = []tlsdecrypt.Problem{{From: client, Text: "ends within a record"}}
 	for want, c := range map[string]*tlsdecrypt.Connection{
-		"the client closed before it had sent a whole ClientHello":                                         part,
-		"the client closed without a byte, as a health check or a port scan does":                          ended(talk(0)(), client),
-		"the client was silent for too long: the server waited 5s, and closed":                             endedAfter(talk(0)(), server, 5*time.Second),
-		"the server was silent for too long: the client waited 300ms, and closed":                          endedAfter(talk(0, hello())(), client, 250*time.Millisecond),
-		"the server ended the connection without an answer to ClientHello, and without an alert":           ended(talk(0, hello())(), server),
-		"the client broke off the connection without an alert" + closedAfterCertificate:                    endsWith(ended(flight(), client), tlsdecrypt.ClientReset),
-		"the client closed the connection during the handshake, without an alert" + closedAfterCertificate: endsWith(ended(flight(), client), tlsdecrypt.ServerReset),
-		"the server closed the connection during the handshake, without an alert":                          ended(flight(), server),
-		"the server broke off the connection without an alert":                                             endsWith(ended(flight(), server), tlsdecrypt.ServerReset),
-		"the handshake is not done yet":                                                                    flight(),
-		"how the handshake ended is not in the capture":                                                    endsWith(flight(), tlsdecrypt.CutOff),
-		"the client did not speak TLS, but plain HTTP":                                                     plain(ended(talk(0)(), server), client, http, tlsdecrypt.Plain{}),
-		"the client did not speak TLS":                                                                     plain(ended(talk(0)(), server), client, tlsdecrypt.Plain{}, tlsdecrypt.Plain{}),
-		"this is plain HTTP":                                                                               plain(ended(talk(0)(), client), client, http, tlsdecrypt.Plain{HTTP: true, Line: "HTTP/1.1 200 OK"}),
-		"the server does not speak TLS":                                                                    plain(ended(talk(0)(), client), server, tlsdecrypt.Plain{}, tlsdecrypt.Plain{Line: "220 mail"}),
+		"the client closed before it had sent a whole ClientHello":                                                                                              part,
+		"the client closed without a byte, as a health check or a port scan does":                                                                               ended(talk(0)(), client),
+		"the client was silent for too long: the server waited 5s, and closed":                                                                                  endedAfter(talk(0)(), server, 5*time.Second),
+		"the server was silent for too long: the client waited 300ms, and closed":                                                                               endedAfter(talk(0, hello())(), client, 250*time.Millisecond),
+		"the server ended the connection without an answer to ClientHello, and without an alert":                                                                ended(talk(0, hello())(), server),
+		"the server closed the connection before anything was said, as a rule on addresses does, a limit on connections, or a forwarder with nothing behind it": endedAfter(talk(0, hello())(), server, -step),
+		"the client broke off the connection without an alert" + closedAfterCertificate:                                                                         endsWith(ended(flight(), client), tlsdecrypt.ClientReset),
+		"the client closed the connection during the handshake, without an alert" + closedAfterCertificate:                                                      endsWith(ended(flight(), client), tlsdecrypt.ServerReset),
+		"the server closed the connection during the handshake, without an alert":                                                                               ended(flight(), server),
+		"the server broke off the connection without an alert":                                                                                                  endsWith(ended(flight(), server), tlsdecrypt.ServerReset),
+		"the handshake is not done yet":                 flight(),
+		"how the handshake ended is not in the capture": endsWith(flight(), tlsdecrypt.CutOff),
+		"the client did not speak TLS, but plain HTTP":  plain(ended(talk(0)(), server), client, http, tlsdecrypt.Plain{}),
+		"the client did not speak TLS":                  plain(ended(talk(0)(), server), client, tlsdecrypt.Plain{}, tlsdecrypt.Plain{}),
+		"this is plain HTTP":                            plain(ended(talk(0)(), client), client, http, tlsdecrypt.Plain{HTTP: true, Line: "HTTP/1.1 200 OK"}),
+		"the server does not speak TLS":                 plain(ended(talk(0)(), client), server, tlsdecrypt.Plain{}, tlsdecrypt.Plain{Line: "220 mail"}),
 	} {
 		if v := judgeWire(c); v.Reason != want {
 			t.Errorf("%q, want %q", v.Reason, want)
