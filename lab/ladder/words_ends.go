@@ -344,8 +344,12 @@ func (s *story) accepted() string {
 		return fmt.Sprintf("Accepted: client and server took up an earlier session; the server asked for a certificate after the handshake, and %s.", s.client.known("client"))
 	case s.c.Resumption != tlsdecrypt.FullHandshake && s.client.subject() == "":
 		return "Accepted: client and server took up an earlier session. Who they are was settled then, and is not shown again."
-	case s.client.chain == tlsdecrypt.Fails || s.server.chain == tlsdecrypt.Fails:
-		return "Accepted, although a certificate fails above: who was shown it checks less, or trusts other CAs."
+	case s.client.chain == tlsdecrypt.Fails && s.server.chain == tlsdecrypt.Fails:
+		return "Accepted, although the certificates of both sides fail the checks here: client and server check less, or trust other CAs."
+	case s.client.chain == tlsdecrypt.Fails:
+		return "Accepted, although the client's certificate fails the checks here: the server checks less, or trusts other CAs."
+	case s.server.chain == tlsdecrypt.Fails:
+		return "Accepted, although the server's certificate fails the checks here: the client checks less, or trusts other CAs."
 	case s.client.subject() == "" && s.server.subject() == "":
 		return "Accepted: both sides have the same keys."
 	case s.client.chain == tlsdecrypt.Holds && s.server.chain == tlsdecrypt.Holds:
