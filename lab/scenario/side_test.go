@@ -32,6 +32,8 @@ func TestSearchSaysWhoRefuses(t *testing.T) {
 		// Apache
 		{"[ssl:info] AH02276: Certificate Verification: Error (25): path length constraint exceeded", endpoint.Server},
 		{"SSL Library Error: error:0A000086:SSL routines::certificate verify failed\n[ssl:error] [remote 10.0.0.3:443] AH02039: Certificate Verification: Error (25): path length constraint exceeded", endpoint.Client},
+		// gnutls-cli
+		{"*** PKI verification of server certificate failed...", endpoint.Client},
 		// HAProxy, stunnel
 		{"10.0.0.9:4711 [24/Nov/2026] fe/1: SSL client CA chain cannot be verified", endpoint.Server},
 		{"CERT: Pre-verification error: path length constraint exceeded\nSSL_accept: ssl/statem/statem_srvr.c:3510: error:0A000086:SSL routines::certificate verify failed", endpoint.Server},
