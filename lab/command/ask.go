@@ -165,8 +165,8 @@ func (p *Program) answer(c *cli.Context, message string) error {
 	}
 	err := p.search(c, message, true)
 	var none *noScenarioError
-	if errors.As(err, &none) && scenario.Aside(message) == "" {
-		if status := statusLine().FindStringSubmatch(message); status != nil {
+	if errors.As(err, &none) {
+		if status := statusLine().FindStringSubmatch(message); status != nil && scenario.Aside(message) == "" {
 			if _, ok := glossary.Find(status[1]); ok {
 				return p.answer(c, status[1])
 			}

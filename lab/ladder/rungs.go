@@ -24,7 +24,7 @@ type Ladder struct {
 // known, a line across (Name) or a problem (Text).
 type Rung struct {
 	From      endpoint.Side         `json:"from,omitempty"`
-	At        *float64              `json:"at_ms,omitempty"` // since the connection was made; nil: not known
+	At        *float64              `json:"at_ms,omitempty"` // since the connection was made, or its first packet; nil: not known
 	Time      string                `json:"time,omitempty"`  // the same in words
 	Name      string                `json:"name,omitempty"`
 	Text      string                `json:"text,omitempty"` // what it is for

@@ -11,52 +11,78 @@ var (
 	// Errors from before a connection was there, and of one that the program that
 	// prints them has closed itself.
 	notReached = text.Pattern(`(?i)\b(connection refused|ECONNREFUSED|no route to host|EHOSTUNREACH|network is unreachable|no such host|ENOTFOUND|EAI_AGAIN|getaddrinfo|UnknownHostException|could not resolve host|name or service not known|name resolution)\b` +
-		`|\bdial tcp\b[^"]*: i/o timeout|\bFailed to connect to \S+ port \d+|\bConnectTimeout|\bconnect (ETIMEDOUT|timed out)|\buse of closed (network )?connection\b`)
+		`|\bdial tcp\b[^"]*: i/o timeout|\bFailed to connect to \S+ port \d+.*\b(timed out|Timeout was reached|(Couldn't|Could not) connect to server)\b|\bConnectTimeout|\bconnect (ETIMEDOUT|timed out)|\buse of closed (network )?connection\b`)
 
 	// A proxy has not opened the way to the server, as HTTP clients say it.
 	notTunnelled = text.Pattern(`(?i)\bCONNECT tunnel failed\b|\bfrom proxy after CONNECT\b|\bUnable to tunnel through proxy\b|\bTunnel connection failed\b|\btunneling socket could not be established, statusCode\b|\bproxy tunneling failed\b|\bERR_TUNNEL_CONNECTION_FAILED\b`)
 
 	// A server does not offer STARTTLS.
-	notOffered = text.Pattern(`(?i)\bDidn't find STARTTLS\b|\bSTARTTLS (extension |command )?(is )?not (supported|offered|available|advertised)\b|\b(not|n't) (support|offer|advertise) STARTTLS\b|^454[ -]4\.7\.0 TLS not available\b`)
+	notOffered = text.Pattern(`(?i)\bDidn't find STARTTLS\b|\bSTARTTLS (extension |command )?(is )?not (supported|offered|available|advertised)\b|\b(not|n't) (support|offer|advertise) STARTTLS\b|\b454[ -]4\.7\.0 TLS not available\b`)
 
 	// Replies of SMTP begin with two codes (RFC 3463), of which the first could be
-	// taken for a status of HTTP. Those that refuse a client for TLS say so.
-	mailReply    = text.Pattern(`^\s*[245]\d\d[ -][245]\.\d{1,3}\.\d{1,3}\b`)
-	mailOverTLS  = text.Pattern(`(?i)TLS|SSL|certificate`)
-	unnamedAlert = text.Pattern(`(?i)\bA TLS fatal alert has been received\.?$|\bfatal alert (message )?was received\b|\bMBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE\b|-0x7780\b`) // of GnuTLS and mbedTLS
+	// taken for a status of HTTP.
+	mailReply = text.Pattern(`^\s*[245]\d\d[ -][245]\.\d{1,3}\.\d{1,3}\b`)
+	namesTLS  = text.Pattern(`(?i)TLS|SSL|certificate`)
+
+	// GnuTLS and mbedTLS do not name the alert.
+	unnamedAlert = text.Pattern(`(?i)\bA TLS fatal alert has been received\.?$|\bfatal alert (message )?was received\b|\bMBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE\b|-0x7780\b`)
 
 	// Warnings of programs in which the check of the other side's certificate is
 	// switched off.
 	verifiesNothing = text.Pattern(`(?i)\bUnverified HTTPS request\b|\bNODE_TLS_REJECT_UNAUTHORIZED environment variable to '0'|\bauthenticity is not (established|verified)\b|\b(SSL|TLS|certificate|cert|peer|hostname|server) (verification|validation|verify) (is |was |has been )?(disabled|off|turned off|switched off|skipped)\b`)
 
+	// What has gone wrong in TLS may stand beside in one line.
+	namesFault = text.Pattern(`(?i)\balert\b|\bhandshake|\bx509\b|\bexpired\b|\bunknown (ca|authority)\b|\bbad certificate\b|\bverify failed\b`)
+
 	// Lines that say only that another one has the reason.
-	passesOn = text.Pattern(`(?i)\bexception while handling client http traffic\b|\bexception caught on transport layer\b|\bGeneral (OpenSslEngine|SSLEngine) problem|\bsee (the )?inner exception\.?$|plaintext read error|\bCould not convert socket to TLS\b|tls_read_plaintext error`)
+	passesOn = text.Pattern(`(?i)\bexception while handling client http traffic\b|\bexception caught on transport layer\b|\bGeneral (OpenSslEngine|SSLEngine) problem|\bsee (the )?inner exception\.?$|plaintext read error|\bCould not convert socket to TLS(;\s*(nested exception is:?)?)?\s*$|tls_read_plaintext error`)
 )
 
 // isMailReply reports whether a line is a reply of SMTP that is not about TLS.
 func isMailReply(line string) bool {
-	return mailReply().MatchString(line) && !mailOverTLS().MatchString(line)
+	return mailReply().MatchString(line) && !namesTLS().MatchString(line)
+}
+
+// isTunnelRefused reports whether a line says that a proxy has not opened the
+// way.
+func isTunnelRefused(line string) bool {
+	return notTunnelled().MatchString(line) && !namesFault().MatchString(line)
+}
+
+// isUnverified reports whether a line is a warning that nothing is verified.
+func isUnverified(line string) bool {
+	return verifiesNothing().MatchString(line) && !namesFault().MatchString(line)
 }
 
 // isAside reports whether a line says something else than what went wrong in
 // TLS.
 func isAside(line string) bool {
-	return notReached().MatchString(line) || notTunnelled().MatchString(line) || notOffered().MatchString(line) || isMailReply(line) || verifiesNothing().MatchString(line)
+	return notReached().MatchString(line) || isTunnelRefused(line) || notOffered().MatchString(line) || isMailReply(line) || isUnverified(line)
+}
+
+// each reports whether all lines of a message are so, but for empty ones.
+func each(message string, is func(line string) bool) bool {
+	for line := range strings.Lines(message) {
+		if line = strings.TrimSpace(line); line != "" && !is(line) {
+			return false
+		}
+	}
+	return true
 }
 
 // Aside returns what a message that no scenario fits says, and what to do; "":
 // nothing is known of it.
 func Aside(message string) string {
 	switch {
-	case notTunnelled().MatchString(message):
-		return "the proxy did not open the way to the server, and no TLS was spoken yet: with 403 its rules forbid it, with 407 it wants a password; NO_PROXY=HOST goes past it"
+	case isTunnelRefused(message):
+		return "the proxy did not open the way to the server, and no TLS was spoken yet: with 403 its rules forbid it, with 407 it wants a login; NO_PROXY=HOST goes past it"
 	case notReached().MatchString(message):
 		return "no TLS was spoken yet: is the address right, does a server listen there, and may this machine reach it?"
 	case notOffered().MatchString(message):
 		return "no TLS was spoken yet: the server does not offer STARTTLS here, or not now; its configuration and its log say why, and openssl s_client -starttls PROTOCOL -connect HOST:PORT shows whether something on the way takes the offer out"
-	case isMailReply(message):
-		return "this is a reply of SMTP, and not about TLS: RFC 3463 has its codes"
-	case verifiesNothing().MatchString(message):
+	case each(message, isMailReply):
+		return "this is a reply of SMTP, and not about TLS: RFC 3463 explains its codes"
+	case each(message, isUnverified):
 		return "this is a warning, and no failure: the program that prints it checks no certificate of the other side, so that anybody can pose as it; give it the other side's CA in place of that"
 	case unnamedAlert().MatchString(message):
 		return "the other side refuses this one with an alert, whose name is not said: it is in the other side's log, and in a capture of both: lab help failing"

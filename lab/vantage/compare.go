@@ -118,7 +118,7 @@ func (p *Pair) beforeTLS(r *Report) {
 			what = "taken them out"
 		}
 		if at == endpoint.Client && p.Ends.Client.Prologue.ThroughProxy() {
-			p.found(Prefixed, "", "", "the client speaks to a proxy before TLS in %s (%s), and that makes the way to the server", r.name(at), p.Ends.Client.Prologue.Name())
+			p.found(Prefixed, "", "", "the client speaks to a proxy before TLS in %s (%s), and the proxy makes the way to the server", r.name(at), p.Ends.Client.Prologue.Name())
 			return
 		}
 		p.found(Prefixed, "", "", "%s of the %v stand before TLS in %s, and not at the other end: something on the way has %s", text.Counted(int(abs(n)), "byte"), sender, r.name(at), what)

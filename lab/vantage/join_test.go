@@ -229,10 +229,11 @@ func TestThroughProxy(t *testing.T) {
 	w := newWorld(t)
 	w.serve(false)
 	w.asks = true
-	answers := []string{"200 Connection established", "403 Forbidden"}
+	answers := make(chan string, 2)
+	answers <- "200 Connection established"
+	answers <- "403 Forbidden"
 	w.stand(func(c net.Conn) {
-		answer := answers[0]
-		answers = answers[1:]
+		answer := <-answers
 		if _, err := head(c); err != nil {
 			return
 		}

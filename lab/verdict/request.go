@@ -111,11 +111,10 @@ func (w *wire) addSilence(v *Verdict) {
 	switch fault := client.faultThat(nil); {
 	case fault != nil:
 		code, why, v.Fix = fault.Code, fault.Of("the client's certificate", client.leaf), fault.Fix
-	case client.empty:
-		v.Fix = cmp.Or(w.remedy(code), fix(code, endpoint.Server))
-	default:
+	case !client.empty:
 		return
 	}
+	v.Fix = cmp.Or(v.Fix, w.remedy(code), fix(code, endpoint.Server))
 	v.Reason += "; " + why + ", and some servers close so for that"
 	v.Doubt = &Doubt{endpoint.Server, code}
 }

@@ -335,7 +335,9 @@ func (w *wire) aborted() Verdict {
 		why := tooSlow(by.Other())
 		why.Text += fmt.Sprintf(": the %v waited %v, and closed", by, w.waitedFor(by).Round(100*time.Millisecond))
 		v.because(why)
-	case w.last == nil, by == endpoint.Server && !w.NoSYN && w.afterEnd(w.Messages[0]):
+	case w.last == nil:
+		v.because(Reason{Code: Closed, Text: "the server closed the connection before anything was said"})
+	case w.leftAtOnce():
 		v.because(Reason{Code: Closed, Text: "the server closed the connection before anything was said, as a rule on addresses does, a limit on connections, or a forwarder with nothing behind it",
 			Fix: "look into the log of the server, and of what stands before it"})
 	default:
@@ -347,6 +349,13 @@ func (w *wire) aborted() Verdict {
 		v.Confirm = "see whether the server's log has the request: a server that accepts the client, and then drops its request, looks alike"
 	}
 	return v
+}
+
+// leftAtOnce reports whether the server closed a connection as soon as it was
+// open: all that the client said came later.
+func (w *wire) leftAtOnce() bool {
+	return w.EndedBy == endpoint.Server && !w.NoSYN && w.Prologue == nil && len(w.Problems) == 0 &&
+		w.Messages[0].Time.After(w.EndedAt) && w.EndedAt.Sub(w.Opened) < patience
 }
 
 // isDropped reports whether a server of TLS 1.3 ended the connection, without a
@@ -436,8 +445,10 @@ func (w *wire) idleReason() string {
 // was the other one's turn to speak.
 func (w *wire) waitedFor(by endpoint.Side) time.Duration {
 	since, turn := w.Opened, endpoint.Client
-	if w.last != nil {
-		since, turn = w.last.Time, w.last.From.Other()
+	for _, m := range w.Messages {
+		if !w.afterEnd(m) {
+			since, turn = m.Time, m.From.Other()
+		}
 	}
 	if by == turn || since.IsZero() || w.EndedAt.IsZero() {
 		return 0

@@ -84,6 +84,15 @@ func TestJudgeWire(t *testing.T) {
 	}
 }
 
+// lateHello is a connection on which the ClientHello comes when the server has
+// closed, which waited that long.
+func lateHello(waited time.Duration) *tlsdecrypt.Connection {
+	c := endedAfter(talk(0, hello())(), endpoint.Server, 0)
+	c.EndedAt = c.Opened.Add(waited)
+	c.Messages[0].Time, c.Ended = c.EndedAt.Add(step), c.EndedAt.Add(2*step)
+	return c
+}
+
 // How the ends of a handshake without an alert read.
 func TestJudgeWireReasons(t *testing.T) {
 	server, client := endpoint.Server, endpoint.Client
@@ -95,9 +104,10 @@ func TestJudgeWireReasons(t *testing.T) {
 		"the client closed before it had sent a whole ClientHello":                                                                                              part,
 		"the client closed without a byte, as a health check or a port scan does":                                                                               ended(talk(0)(), client),
 		"the client was silent for too long: the server waited 5s, and closed":                                                                                  endedAfter(talk(0)(), server, 5*time.Second),
+		"the client was silent for too long: the server waited 3s, and closed":                                                                                  lateHello(3 * time.Second),
 		"the server was silent for too long: the client waited 300ms, and closed":                                                                               endedAfter(talk(0, hello())(), client, 250*time.Millisecond),
 		"the server ended the connection without an answer to ClientHello, and without an alert":                                                                ended(talk(0, hello())(), server),
-		"the server closed the connection before anything was said, as a rule on addresses does, a limit on connections, or a forwarder with nothing behind it": endedAfter(talk(0, hello())(), server, -step),
+		"the server closed the connection before anything was said, as a rule on addresses does, a limit on connections, or a forwarder with nothing behind it": lateHello(step),
 		"the client broke off the connection without an alert" + closedAfterCertificate:                                                                         endsWith(ended(flight(), client), tlsdecrypt.ClientReset),
 		"the client closed the connection during the handshake, without an alert" + closedAfterCertificate:                                                      endsWith(ended(flight(), client), tlsdecrypt.ServerReset),
 		"the server closed the connection during the handshake, without an alert":                                                                               ended(flight(), server),

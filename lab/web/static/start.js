@@ -1,7 +1,7 @@
-// The scripts of the page come behind its first paint, for which there is
-// enough in it. A page that is not in sight is not painted.
+// The scripts come behind the first paint, for which the page has enough
+// without them. A page that is not in sight is not painted.
 
-/** Asks for the scripts. */
+/** Loads the scripts. */
 function start() {
   const script = document.createElement('script');
   script.type = 'module';
