@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/peertest"
 )
 
@@ -47,6 +48,25 @@ func TestStrictDoesNotFail(t *testing.T) {
 		peertest.Need(t, "openssl")
 		compareOpenSSL(t, dir, map[string]bool{"chain": true})
 	})
+}
+
+// A certificate for both sides under a CA for clients alone is right where a
+// client shows it.
+func TestChainIsThatOfASide(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "chain")
+	makeVariant(t, folder, func(root, mid, leaf *template) {
+		leaf.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+		mid.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	})
+	opened, err := Open([]string{filepath.Join(folder, "chain.pem"), filepath.Join(folder, "key.pem"), filepath.Join(folder, "root.pem")}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for side, fails := range map[endpoint.Side]bool{endpoint.Client: false, endpoint.Server: true} {
+		if r := OfSide(side, opened); r.Fails() != fails {
+			t.Errorf("%v: fails: %v: %+v", side, r.Fails(), r.Findings())
+		}
+	}
 }
 
 // With more CAs between than nginx takes by default the limit is noted, of the

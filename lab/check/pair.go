@@ -193,7 +193,7 @@ func (p *Pair) look(r *Report) {
 	if isAuthority(p.leaf()) {
 		return // it is shown by nobody, or trusted as it is
 	}
-	p.lookAtWay(way, trust, now)
+	p.lookAtWay(way, trust, r.side, now)
 }
 
 // add adds what is wrong with the chain, in words of package chain.

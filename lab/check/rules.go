@@ -188,10 +188,13 @@ func issuerOf(cert *x509.Certificate, sent []*x509.Certificate, known []chain.Na
 	return nil, ""
 }
 
-// lookAtWay checks the chain above the leaf.
-func (p *Pair) lookAtWay(w *way, trust *chain.Trust, now time.Time) {
+// lookAtWay checks the chain above the leaf, as that of the side that shows it,
+// if that is known.
+func (p *Pair) lookAtWay(w *way, trust *chain.Trust, side endpoint.Side, now time.Time) {
 	q := chain.Question{DERs: p.Certificate().Certificate, Of: endpoint.Server}
-	if of := sides(p.leaf()); len(of) > 0 {
+	if of := sides(p.leaf()); slices.Contains(of, side) {
+		q.Of = side
+	} else if len(of) > 0 {
 		q.Of = of[0]
 	}
 	for i, cert := range w.certs[1:] {
