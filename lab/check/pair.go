@@ -162,6 +162,18 @@ func sides(leaf *x509.Certificate) (of []endpoint.Side) {
 	return of
 }
 
+// question is that of a pair's chain: as the chain of the side that shows it, if
+// its certificate is for that one, or else of the first that it is for.
+func (r *Report) question(p *Pair) chain.Question {
+	q := chain.Question{DERs: p.Certificate().Certificate, Of: endpoint.Server}
+	if of := sides(p.leaf()); slices.Contains(of, r.side) {
+		q.Of = r.side
+	} else if len(of) > 0 {
+		q.Of = of[0]
+	}
+	return q
+}
+
 // trust returns the CAs in all files but those that a pair sends, and
 // where they are, and the CRLs.
 func (r *Report) trust(p *Pair) *chain.Trust {
@@ -193,7 +205,7 @@ func (p *Pair) look(r *Report) {
 	if isAuthority(p.leaf()) {
 		return // it is shown by nobody, or trusted as it is
 	}
-	p.lookAtWay(way, trust, r.side, now)
+	p.lookAtWay(r, way, trust, now)
 }
 
 // add adds what is wrong with the chain, in words of package chain.

@@ -44,7 +44,6 @@ const soon = 30
 // lookAtLeaf checks a pair's own certificate.
 func (p *Pair) lookAtLeaf(r *Report, now time.Time) {
 	leaf := p.leaf()
-	question := chain.Question{DERs: p.Certificate().Certificate, Of: endpoint.Server}
 	of := sides(leaf)
 	switch {
 	case leaf.IsCA:
@@ -57,10 +56,10 @@ func (p *Pair) lookAtLeaf(r *Report, now time.Time) {
 		p.add(Wrong, &chain.Fault{Code: chain.WrongUsage, Cert: leaf, Text: fmt.Sprintf("is not for authenticating a %v (extended key usage)", r.side), Fix: fmt.Sprintf("have it issued again with the extended key usage %vAuth", r.side)})
 	}
 	if len(of) > 0 {
-		question.Of = of[0]
-		f := chain.Evident(question, now)
+		q := r.question(p)
+		f := chain.Evident(q, now)
 		if f != nil && f.Fix == "" {
-			said, fix := r.successor(p, question.Of)
+			said, fix := r.successor(p, q.Of)
 			f.Text, f.Fix = f.Text+said, fix
 		}
 		p.add(Wrong, f)
@@ -188,15 +187,9 @@ func issuerOf(cert *x509.Certificate, sent []*x509.Certificate, known []chain.Na
 	return nil, ""
 }
 
-// lookAtWay checks the chain above the leaf, as that of the side that shows it,
-// if that is known.
-func (p *Pair) lookAtWay(w *way, trust *chain.Trust, side endpoint.Side, now time.Time) {
-	q := chain.Question{DERs: p.Certificate().Certificate, Of: endpoint.Server}
-	if of := sides(p.leaf()); slices.Contains(of, side) {
-		q.Of = side
-	} else if len(of) > 0 {
-		q.Of = of[0]
-	}
+// lookAtWay checks the chain above the leaf.
+func (p *Pair) lookAtWay(r *Report, w *way, trust *chain.Trust, now time.Time) {
+	q := r.question(p)
 	for i, cert := range w.certs[1:] {
 		if f, differ := keyIdentifiers(w.certs[i], cert); differ {
 			p.Findings = append(p.Findings, f)

@@ -10,7 +10,6 @@ import (
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
-	"mtlslab.example/lab/lab/tlswire"
 )
 
 // A handshake that succeeds is not the end of it: the server may leave the
@@ -122,7 +121,7 @@ func (w *wire) addSilence(v *Verdict) {
 // cameLate reports whether the server had closed before the client sent data.
 func (w *wire) cameLate() bool {
 	return !slices.ContainsFunc(w.Messages, func(m *tlsdecrypt.Message) bool {
-		return m.From == endpoint.Client && m.Type == tlswire.ContentTypeApplicationData && m.Handshake == nil && m.Alert == nil && !w.afterEnd(m)
+		return m.From == endpoint.Client && isData(m) && !w.afterEnd(m)
 	})
 }
 

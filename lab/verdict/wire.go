@@ -111,12 +111,18 @@ func (w *wire) read(c *tlsdecrypt.Connection) {
 	}
 }
 
+// isData reports whether a message is application data, and nothing else that
+// TLS 1.3 sends as that, as far as it can be read.
+func isData(m *tlsdecrypt.Message) bool {
+	return m.Type == tlswire.ContentTypeApplicationData && m.Handshake == nil && m.Alert == nil
+}
+
 func (w *wire) take(m *tlsdecrypt.Message) {
 	w.last = m
 	w.takeHello(m)
 	w.inTime = w.inTime || m.From == endpoint.Server && !w.afterEnd(m)
 	hidden := m.Encrypted && w.Version >= tlswire.VersionTLS13 // which may be an alert
-	if m.Type == tlswire.ContentTypeApplicationData && m.Handshake == nil && m.Alert == nil && !hidden {
+	if isData(m) && !hidden {
 		falseStart := m.From == endpoint.Client && w.Version < tlswire.VersionTLS13 // RFC 7918: it does not wait for the server's Finished
 		*w.data.Of(m.From) = *w.data.Of(m.From) || w.finished.Client && (w.finished.Server || falseStart) || m.Key.Secret == "client_early_traffic_secret"
 	}
@@ -315,6 +321,9 @@ func isBadRequest(line string) bool {
 // because that took too long.
 const patience = 200 * time.Millisecond
 
+// closedUnsaid is why a connection ended on which nothing was said in time.
+const closedUnsaid = "the server closed the connection before anything was said"
+
 // aborted returns the verdict on a connection that ended without an alert
 // before the handshake did.
 func (w *wire) aborted() Verdict {
@@ -336,9 +345,9 @@ func (w *wire) aborted() Verdict {
 		why.Text += fmt.Sprintf(": the %v waited %v, and closed", by, w.waitedFor(by).Round(100*time.Millisecond))
 		v.because(why)
 	case w.last == nil:
-		v.because(Reason{Code: Closed, Text: "the server closed the connection before anything was said"})
+		v.because(Reason{Code: Closed, Text: closedUnsaid})
 	case w.leftAtOnce():
-		v.because(Reason{Code: Closed, Text: "the server closed the connection before anything was said, as a rule on addresses does, a limit on connections, or a forwarder with nothing behind it",
+		v.because(Reason{Code: Closed, Text: closedUnsaid + ", as a rule on addresses does, a limit on connections, or a forwarder with nothing behind it",
 			Fix: "look into the log of the server, and of what stands before it"})
 	default:
 		v.because(w.why(by))

@@ -280,7 +280,6 @@ setTheme(remembered('theme') ?? 'auto');
 if (document.querySelector('[role="tab"]')) connectTabs();
 view.served = !embedded;
 if (location.search) history.replaceState(null, '', '/' + location.hash); // the token is in the cookie by now
-
 if (embedded) {
   take(embedded.rows);
   if (embedded.rows.length < 2 && !document.querySelector('.about-lesson')) openList(false);
