@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -27,8 +28,8 @@ const (
 	bareServerCerts = "LAB_BENCH_CERTS"
 )
 
-// benchRestart is for how many rounds each server runs.
-const benchRestart = 300
+// benchRounds is for how many rounds each server runs.
+const benchRounds = 300
 
 // BenchmarkServer measures how long a client waits for lab server as people run
 // it: it connects, has a full mutual handshake, sends one GET and reads the
@@ -36,12 +37,13 @@ const benchRestart = 300
 // a program of the same size: this one. Each is a process, and each in turn is
 // called once. Each runs from a file of its own: processes of one file share
 // its code in the processor's caches. The client is a program of its own, as
-// curl is. A server that shared the client's program would be faster by 1 per
-// cent: the processor learns branches by address, and both would have the same
-// ones. All servers start anew every benchRestart rounds: of two processes of
-// one program, one is faster by 1 to 2 per cent for all its life.
+// curl is, and calls benchRounds times without a word to this one, which would
+// want a processor of the two. A server that shared the client's program would
+// be faster by 1 per cent: the processor learns branches by address, and both
+// would have the same ones. All servers start anew for each iteration: of two
+// processes of one program, one is faster by 1 to 2 per cent for all its life.
 //
-//	go test -run '^$' -bench 'Server$' -benchtime 6000x ./lab/command
+//	go test -run '^$' -bench 'Server$' -benchtime 20x ./lab/command
 //
 // x-bare is the bare server's time in terms of that of lab server, x-bare-brief
 // in terms of that with --capture off --brief, both as medians over the rounds.
@@ -57,35 +59,31 @@ func BenchmarkServer(b *testing.B) {
 		b.Fatal(err)
 	}
 	full, quiet, bare := benchCopy(b, program), benchCopy(b, program), benchCopy(b, self)
-	start := func() []*benchServer {
+
+	times := make([][]time.Duration, 3)
+	for b.Loop() {
 		servers := []*benchServer{
 			benchStart(b, nil, full, "server", "--dir", dir),
 			benchStart(b, nil, quiet, "server", "--dir", dir, "--capture", "off", "--brief"),
 			benchStart(b, []string{bareServerCerts + "=" + certs}, bare),
 		}
-		for range 50 { // warm up
-			for _, s := range servers {
-				client.call(s.port)
+		var turns []int
+		var ports []string
+		for round := range benchRounds {
+			for i := range servers {
+				turn := (i + round) % len(servers)
+				if round/len(servers)%2 == 1 {
+					turn = len(servers) - 1 - turn
+				}
+				turns, ports = append(turns, turn), append(ports, servers[turn].port)
 			}
 		}
-		return servers
-	}
-
-	var servers []*benchServer
-	times := make([][]time.Duration, 3)
-	for round := 0; b.Loop(); round++ {
-		if round%benchRestart == 0 {
-			for _, s := range servers {
-				s.stop()
-			}
-			servers = start()
+		client.call(ports[:50*len(servers)]) // warm up
+		for i, took := range client.call(ports) {
+			times[turns[i]] = append(times[turns[i]], took)
 		}
-		for i := range servers {
-			turn := (i + round) % len(servers)
-			if round/len(servers)%2 == 1 {
-				turn = len(servers) - 1 - turn
-			}
-			times[turn] = append(times[turn], client.call(servers[turn].port))
+		for _, s := range servers {
+			s.stop()
 		}
 	}
 	b.ReportMetric(benchMedianMS(times[0]), "ms")
@@ -158,7 +156,7 @@ func benchCopy(b *testing.B, program string) (copied string) {
 
 // benchCaller is a client that runs until stop.
 type benchCaller struct {
-	call func(port string) time.Duration // until the response was read
+	call func(ports []string) []time.Duration // until each response was read
 	stop func()
 }
 
@@ -184,11 +182,14 @@ func benchClient(b *testing.B, certs string) *benchCaller {
 	}
 	times := bufio.NewReader(out)
 	return &benchCaller{
-		call: func(port string) (took time.Duration) {
+		call: func(to []string) []time.Duration {
 			b.Helper()
-			fmt.Fprintln(ports, port) // Fscanln sees it if that fails
-			if _, err := fmt.Fscanln(times, &took); err != nil {
-				b.Fatal(err)
+			fmt.Fprintln(ports, strings.Join(to, " ")) // Fscan sees it if that fails
+			took := make([]time.Duration, len(to))
+			for i := range took {
+				if _, err := fmt.Fscan(times, &took[i]); err != nil {
+					b.Fatal(err)
+				}
 			}
 			return took
 		},
