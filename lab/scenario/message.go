@@ -47,6 +47,9 @@ func partsOf(message string, about func(line string) bool) (parts []part) {
 		if unsupportedProtocol().MatchString(text) && (context == endpoint.Client || clientLog().MatchString(line)) {
 			text += " server selected unsupported version"
 		}
+		if receiving().MatchString(line) {
+			text += " curlreceiving"
+		}
 		if context == endpoint.Server && strings.Contains(text, "socket hang up") {
 			text += " tlsClientError" // Node's event, which may have been cut off
 		}
@@ -153,6 +156,9 @@ const afterwards = 0.5
 // client of what the server has chosen, a server of what the client offers.
 var unsupportedProtocol = text.Pattern(`(?i)\bunsupported.protocol\b`)
 
+// receiving matches what curl says after a handshake that was complete for it.
+var receiving = text.Pattern(`\bcurl: \(56\)`)
+
 // deepest is how much more the deepest cause of a chain counts.
 const deepest = 1.5
 
@@ -209,6 +215,7 @@ var surroundings = []func(string) string{
 	without(`</?(html|head|title|body|p|h[1-6]|br|hr|center|pre|address)\b[^<>]*>`),
 	without(`(?i)\b(Error accepting a client connection|Client connection from \S+ failed):`), // Redis's, Mosquitto's
 	without(`(?i)\bprotocol error\.?$`), // with its reason elsewhere
+	without(`A connection was successfully established with the server, but then an error occurred during the (pre-login handshake|login process)\.`), // SQL Server's clients, with the reason behind it
 	without(`curl: \(\d+\)|could not load PEM client certificate( from \S+)?, OpenSSL error`),
 }
 
