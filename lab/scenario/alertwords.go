@@ -23,11 +23,11 @@ func AlertIn(message string) (tlswire.AlertDescription, bool) {
 	for _, written := range numbers {
 		if m := written().FindStringSubmatch(message); m != nil {
 			number, _ := strconv.Atoi(m[len(m)-1])
-			if number >= 512 { // curl -v writes level and description as one
+			switch {
+			case number > alertReasons:
+				number -= alertReasons
+			case number >= 512: // curl -v writes level and description as one
 				number -= 512
-			}
-			if number > 1000 {
-				number -= 1000
 			}
 			if alert := tlswire.AlertDescription(number); number < 256 && isRegistered(alert) && number > 0 && (len(m) == 2 || strings.EqualFold(m[1], alert.String())) {
 				return alert, true

@@ -216,6 +216,7 @@ var surroundings = []func(string) string{
 	without(`(?i)\b(Error accepting a client connection|Client connection from \S+ failed):`), // Redis's, Mosquitto's
 	without(`(?i)\bprotocol error\.?$`), // with its reason elsewhere
 	without(`A connection was successfully established with the server, but then an error occurred during the (pre-login handshake|login process)\.`), // SQL Server's clients, with the reason behind it
+	without(`\(71\) Protocol error\b|\bSQUID_(ERR_SSL|TLS_ERR)_[A-Z]+|\bHandshake with SSL server failed:`), // Squid's, with the reason behind it
 	without(`curl: \(\d+\)|could not load PEM client certificate( from \S+)?, OpenSSL error`),
 }
 
@@ -279,6 +280,7 @@ var rewordings = []func(string) string{
 	text.Replacing(`^Server disconnected$`, "Remote end closed connection without response"),         // the same
 	text.Replacing(`http://[^" ]*": EOF$`, "Empty reply from server"),                                // Go's
 	text.Replacing(`Connection reset$`, "connection reset by peer"),                                  // Java's
+	openSSLCode,
 	text.Replacing(expiryOfCurl, "${1}sslv3 alert certificate expired"),
 	text.Replacing(`Unable to get certificate\b`, "unloadable"), // MySQL's and MariaDB's, of their own file
 	// Erlang's server, of a client that refuses it: servers alone send that alert
