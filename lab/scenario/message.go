@@ -216,7 +216,7 @@ var surroundings = []func(string) string{
 	without(`(?i)\b(Error accepting a client connection|Client connection from \S+ failed):`), // Redis's, Mosquitto's
 	without(`(?i)\bprotocol error\.?$`), // with its reason elsewhere
 	without(`A connection was successfully established with the server, but then an error occurred during the (pre-login handshake|login process)\.`), // SQL Server's clients, with the reason behind it
-	without(`\(71\) Protocol error\b|\bSQUID_(ERR_SSL|TLS_ERR)_[A-Z]+|\bHandshake with SSL server failed:`), // Squid's, with the reason behind it
+	without(`\(71\) Protocol error\b|\bSQUID_(ERR_SSL|TLS_ERR)_[A-Z]+|\bHandshake with SSL server failed:`),                                           // Squid's, with the reason behind it
 	without(`curl: \(\d+\)|could not load PEM client certificate( from \S+)?, OpenSSL error`),
 }
 
