@@ -27,7 +27,7 @@ func TestAttemptsAreNamed(t *testing.T) {
 		var notices []string
 		err := capture.Read(bytes.NewReader(pcapFile(littleEndian, 0xa1b23c4d, 101, packets)), capture.ReadOptions{
 			Sink: &discard{}, Notice: func(notice string) { notices = append(notices, notice) }})
-		if want = "connections passed over, refused or never answered: " + want; err != nil || !slices.Equal(notices, []string{want}) {
+		if want = "connections that were not opened: " + want; err != nil || !slices.Equal(notices, []string{want}) {
 			t.Errorf("%v, %q, want %q", err, notices, want)
 		}
 	}

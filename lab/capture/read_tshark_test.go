@@ -114,7 +114,7 @@ func TestStreamsAsTshark(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"connections passed over, refused or never answered: 6: 192.0.2.2:8443 refused 3 (RST), 192.0.2.2:8443 never answered 3"}; !slices.Equal(notices, want) {
+	if want := []string{"connections that were not opened: 6: 192.0.2.2:8443 refused 3 (RST), 192.0.2.2:8443 never answered 3"}; !slices.Equal(notices, want) {
 		t.Errorf("notices are %q, want %q", notices, want)
 	}
 	if len(got) != len(opened) {

@@ -224,7 +224,7 @@ func (t *table) finish() {
 // notice describes the connections that were not followed.
 func (t *table) notice(say func(string)) {
 	if t.silent > 0 {
-		say(fmt.Sprintf("connections passed over, refused or never answered: %d%v", t.silent, &t.attempts))
+		say(fmt.Sprintf("connections that were not opened: %d%v", t.silent, &t.attempts))
 	}
 	if t.idle > 0 {
 		say(fmt.Sprintf("connections let go before their end, as too many were open at the same time: %d", t.idle))
