@@ -281,6 +281,7 @@ var rewordings = []func(string) string{
 	text.Replacing(`http://[^" ]*": EOF$`, "Empty reply from server"),                                // Go's
 	text.Replacing(`Connection reset$`, "connection reset by peer"),                                  // Java's
 	openSSLCode,
+	text.Replacing(`kafka: client has run out of available brokers( to talk to)?:`, "transport: authentication handshake failed:"), // sarama's, as gRPC says it
 	text.Replacing(expiryOfCurl, "${1}sslv3 alert certificate expired"),
 	text.Replacing(`Unable to get certificate\b`, "unloadable"), // MySQL's and MariaDB's, of their own file
 	// Erlang's server, of a client that refuses it: servers alone send that alert
