@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -292,11 +293,31 @@ func commandName(c *cli.Context) string {
 // noArguments refuses arguments where there must be none.
 func noArguments(action cli.ActionFunc) cli.ActionFunc {
 	return func(c *cli.Context) error {
-		if c.Args().Present() {
-			return &usageError{command: commandName(c), problem: fmt.Sprintf("%s takes no argument, but there is %q", commandName(c), c.Args().First())}
+		arg := c.Args().First()
+		if !c.Args().Present() {
+			return action(c)
 		}
-		return action(c)
+		e := &usageError{command: commandName(c), problem: fmt.Sprintf("%s takes no argument, but there is %q", commandName(c), arg)}
+		if flag := flagForAddress(c.Command, arg); flag != "" {
+			e.hint = fmt.Sprintf("%s --%s %s", commandName(c), flag, commandWord(arg))
+		}
+		return e
 	}
+}
+
+// flagForAddress returns the flag of a command that takes what an argument is,
+// a URL or HOST:PORT; "": there is none.
+func flagForAddress(c *cli.Command, arg string) string {
+	flag := "addr"
+	if strings.Contains(arg, "://") {
+		flag = "url"
+	} else if _, _, err := net.SplitHostPort(arg); err != nil {
+		return ""
+	}
+	if !slices.ContainsFunc(c.Flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), flag) }) {
+		return ""
+	}
+	return flag
 }
 
 // version returns the tag, the commit and its date of the build information, as
