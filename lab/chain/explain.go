@@ -1,7 +1,6 @@
 package chain
 
 import (
-	"bytes"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -58,7 +57,7 @@ func (t *Trust) Unverifiable(q Question) string {
 	checked := 0
 	for _, cert := range below {
 		for _, issuer := range above {
-			if !bytes.Equal(cert.RawIssuer, issuer.RawSubject) {
+			if !NamesIssuer(cert, issuer) {
 				continue
 			}
 			if checked++; checked > maxSignatures {

@@ -173,6 +173,11 @@ func explainAuthority(err error, authority x509.UnknownAuthorityError, sent []*x
 	case strings.Contains(text, "candidate authority certificate"):
 		return Fault{Code: LookAlikeCA, Cert: cmp.Or(last, leaf), Text: "names a CA that the " + by.String() + " trusts, " + issuerOf(last) + ", but another key has signed it" + keysOf(err, cmp.Or(last, leaf))}
 	}
+	if trusted := new(TrustedError); errors.As(err, &trusted) && cmp.Or(last, leaf) != nil {
+		if f := explainRespelled(cmp.Or(last, leaf), trusted.CAs, by.String()); f != nil {
+			return *f
+		}
+	}
 	f := Fault{Code: UnknownCA, Cert: leaf, Text: "is not signed by a CA that the " + by.String() + " trusts" + missingIssuer(last, leaf, by)}
 	if len(sent) > 0 {
 		if path, _ := new(Trust).bestPath(sent, Question{Of: by.Other()}, time.Time{}); path.hole != nil {

@@ -1,7 +1,6 @@
 package chain
 
 import (
-	"bytes"
 	"crypto/x509"
 	"slices"
 
@@ -34,7 +33,7 @@ func (p *Path) gap(sent []*x509.Certificate) *Gap {
 	}
 	g := &Gap{Below: top}
 	for _, cert := range sent[1:] {
-		if bytes.Equal(cert.RawSubject, top.RawIssuer) { // its signature could not be checked
+		if NamesIssuer(top, cert) { // its signature could not be checked
 			return nil
 		}
 		if cert.IsCA && !slices.ContainsFunc(p.certs, cert.Equal) {

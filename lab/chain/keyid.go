@@ -70,7 +70,7 @@ func keysOf(err error, cert *x509.Certificate) string {
 		return ""
 	}
 	for _, ca := range trusted.CAs {
-		if bytes.Equal(ca.RawSubject, cert.RawIssuer) {
+		if NamesIssuer(cert, ca) {
 			return (&Path{certs: []*x509.Certificate{cert}, twin: ca}).keysOfNamesakes()
 		}
 	}

@@ -1,7 +1,6 @@
 package chain
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/x509"
 	"fmt"
@@ -108,7 +107,7 @@ func (t *Trust) buildPaths(sent []*x509.Certificate) (all []*Path) {
 		top, dead := p.Top(), true
 		if !IsSelfIssued(top) || len(certs) == 1 {
 			for _, cert := range sent {
-				if !bytes.Equal(cert.RawSubject, top.RawIssuer) || slices.ContainsFunc(certs, cert.Equal) {
+				if !NamesIssuer(top, cert) || slices.ContainsFunc(certs, cert.Equal) {
 					continue
 				}
 				if signed(top, cert) {
@@ -139,7 +138,7 @@ func (t *Trust) findIssuer(p *Path, signed func(cert, by *x509.Certificate) bool
 	}
 	known := slices.Concat(t.CAs, t.Between)
 	for i, ca := range known {
-		if !bytes.Equal(ca.Certificate.RawSubject, top.RawIssuer) || ca.Certificate.Equal(top) {
+		if !NamesIssuer(top, ca.Certificate) || ca.Certificate.Equal(top) {
 			continue
 		}
 		if !signed(top, ca.Certificate) {
@@ -217,6 +216,11 @@ func (t *Trust) explainPath(p *Path) Fault {
 			if !ca.BasicConstraintsValid && ca.Version >= 3 {
 				return Fault{Code: NotACA, Cert: ca, Text: "has no basic constraints, and so is no CA to all programs"}
 			}
+		}
+		if p.isRespelled() {
+			f := fault(Invalid, "%s in %s, %s", p.leads(), t.place(cmp.Or(ca, t.known(top))), respelled)
+			f.Fix = respelledFix
+			return f
 		}
 		return fault(Invalid, "%s in %s, in a way that not all programs take", p.leads(), t.place(cmp.Or(ca, t.known(top))))
 	case ca != nil:

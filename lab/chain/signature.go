@@ -1,7 +1,6 @@
 package chain
 
 import (
-	"bytes"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
@@ -22,7 +21,7 @@ const minRSABits = 1024
 
 // Issued reports whether cert is signed with the key of a CA, which it names.
 func Issued(ca, cert *x509.Certificate) bool {
-	return bytes.Equal(cert.RawIssuer, ca.RawSubject) && certified(cert, ca) == nil
+	return NamesIssuer(cert, ca) && certified(cert, ca) == nil
 }
 
 // certified verifies that a certificate is signed with the key of issuer. The

@@ -1,7 +1,6 @@
 package chain
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"crypto/x509"
@@ -307,6 +306,6 @@ func (t *Trust) under(chains [][]*x509.Certificate, trusted []*x509.Certificate)
 // CA.
 func (t *Trust) hasNamesake(cert *x509.Certificate) bool {
 	return slices.ContainsFunc(t.CAs, func(ca NamedCA) bool {
-		return bytes.Equal(ca.Certificate.RawSubject, cert.RawSubject) && !ca.Certificate.Equal(cert)
+		return HaveOneName(ca.Certificate, cert) && !ca.Certificate.Equal(cert)
 	})
 }

@@ -132,7 +132,7 @@ func (g Given) explainRoot(leaf, root *x509.Certificate, by endpoint.Side, trust
 // another one of its name, and whether that is newer; nil: it has none.
 func (g Given) explainTwin(leaf, end *x509.Certificate, by endpoint.Side, trusted []*x509.Certificate) *chain.Fault {
 	for _, ca := range trusted {
-		if !bytes.Equal(ca.RawSubject, end.RawIssuer) || chain.Issued(ca, end) {
+		if !chain.NamesIssuer(end, ca) || chain.Issued(ca, end) {
 			continue
 		}
 		there := placeOf(ca, g.certificates(isAuthority))
@@ -248,7 +248,7 @@ func namesOf(certs []*x509.Certificate) (names []string) {
 // key; nil: there is none.
 func namesake(ca *x509.Certificate, others []*x509.Certificate) *x509.Certificate {
 	for _, other := range others {
-		if bytes.Equal(ca.RawSubject, other.RawSubject) && !bytes.Equal(ca.RawSubjectPublicKeyInfo, other.RawSubjectPublicKeyInfo) {
+		if chain.HaveOneName(ca, other) && !bytes.Equal(ca.RawSubjectPublicKeyInfo, other.RawSubjectPublicKeyInfo) {
 			return other
 		}
 	}
@@ -274,7 +274,7 @@ func Withheld(met []Handshake, sides endpoint.Pair[*lab.Loaded]) (f Finding, ok 
 		return f, false
 	}
 	for _, sent := range (chain.Question{DERs: sides.Client.Certificates[0].Certificate}).Chain() {
-		if slices.ContainsFunc(sides.Server.CAs, func(ca *x509.Certificate) bool { return bytes.Equal(ca.RawSubject, sent.RawIssuer) }) {
+		if slices.ContainsFunc(sides.Server.CAs, func(ca *x509.Certificate) bool { return chain.NamesIssuer(sent, ca) }) {
 			return f, false
 		}
 	}

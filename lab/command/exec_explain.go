@@ -107,7 +107,7 @@ func (p *Program) newLiveExplainer(c *cli.Context) (*liveExplainer, error) {
 	}
 	e.printer = drawing.newConnectionPrinter(c, "", out)
 	if e.file == nil {
-		e.printer.kept, e.printer.next = &e.kept, 1
+		e.printer.kept, e.printer.turns = &e.kept, turns{asOpened: true, next: 1}
 	}
 	e.printer.list = c.Bool("brief")
 	e.printer.judged = e.silence.add

@@ -207,7 +207,7 @@ func (p *Program) explainInput(c *cli.Context, o explainOptions, in *input) erro
 	}
 	defer bar.stop()
 	printer := p.newConnectionPrinter(c, file, bar.above(p.results))
-	printer.wanted = o.wanted
+	printer.wanted, printer.turns.asOpened = o.wanted, size > 0
 	printer.trusts, printer.lessons = o.trusts, &scenarioTrusts{folder: folderOf(c), given: o.trusts}
 	if view != nil {
 		printer.page, o.keep = view.page, web.KeepBytes

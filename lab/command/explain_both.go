@@ -85,8 +85,7 @@ type reading struct {
 	capture vantage.Capture
 	randoms map[string]bool // whose keys are in the file
 
-	mu   sync.Mutex
-	ends []int // the streams in the order in which they ended
+	mu sync.Mutex
 }
 
 // trust returns the CAs under which the chains of a capture are checked: those
@@ -99,15 +98,6 @@ func (r *reading) trust(c *cli.Context, by trusts) func() *chain.Trust {
 		}
 		return trust
 	})
-}
-
-// inOrder returns the connections in the order in which they ended.
-func (r *reading) inOrder() []*tlsdecrypt.Connection {
-	place := make(map[int]int)
-	for i, stream := range r.ends {
-		place[stream] = i - len(r.ends) // before those that did not end
-	}
-	return slices.SortedStableFunc(slices.Values(r.capture.Connections), func(a, b *tlsdecrypt.Connection) int { return place[a.Number] - place[b.Number] })
 }
 
 // hasAny reports whether there is a connection in the file, or a failed attempt
@@ -183,7 +173,7 @@ func (r *reading) connections(c *cli.Context, o explainOptions) error {
 	spread := wiretap.NewParallel(dissector, runtime.GOMAXPROCS(0))
 	var unread []string
 	err := r.read(c, capture.ReadOptions{
-		Sink:    o.wanted.Watch(watcher{func(stream int) { r.ends = append(r.ends, stream) }, spread}),
+		Sink:    o.wanted.Watch(spread),
 		Attempt: func(a capture.Attempt) { r.capture.Attempts = append(r.capture.Attempts, a) },
 		Period:  func(first, last time.Time) { r.capture.First, r.capture.Last = first, last },
 		Notice:  func(notice string) { r.say("%s: %s", r.file, notice) },

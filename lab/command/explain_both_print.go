@@ -55,7 +55,7 @@ func (b *bothPrinter) judge(r *reading, trust func(*tlsdecrypt.Connection) *chai
 		}
 	}
 	var taken verdict.Taken
-	for _, end := range r.inOrder() {
+	for _, end := range r.capture.Connections {
 		for _, c := range []*tlsdecrypt.Connection{end, joined[end]} {
 			if c == nil || b.verdicts[c] != nil {
 				continue

@@ -27,9 +27,9 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// connectionPrinter prints the connections of a file in the order in which they
-// ended: the first of each kind as a ladder, later ones in a line. Connections
-// may be added from several goroutines and in any order.
+// connectionPrinter prints the connections of a file: the first of each kind as
+// a ladder, later ones in a line. Connections may be added from several
+// goroutines and in any order.
 type connectionPrinter struct {
 	*Program
 	list, json, verbose bool
@@ -47,7 +47,7 @@ type connectionPrinter struct {
 	mu      sync.Mutex
 	out     *bufio.Writer               // to stdout
 	waits   bool                        // there is something in out, and flush will be called
-	ends    []int                       // the streams that have ended, in order, and were not shown yet
+	turns   turns                       // of those that have ended
 	ready   map[int]*preparedConnection // what was added, by stream
 	drawn   kinds
 	taken   verdict.Taken // by servers, on the connections that were shown
@@ -62,7 +62,6 @@ type connectionPrinter struct {
 	last    time.Time                                      // likewise
 	others  string                                         // what shows connections that are not printed
 	kept    *keptDrawings                                  // where out goes; nil: somewhere without a bound
-	next    int                                            // the connection to show next, in the order in which they were opened; 0: in that of their ends
 	judged  func(*tlsdecrypt.Connection, *verdict.Verdict) // gets each connection; nil: nobody does
 	keyless string                                         // the advice where keys are missing; "": the verdict's own
 
@@ -118,11 +117,11 @@ func (w watcher) Open(e wiretap.Event) wiretap.Handler {
 	}
 }
 
-// end stores the order in which connections end.
+// end is called in the order in which connections end.
 func (g *connectionPrinter) end(stream int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.ends = append(g.ends, stream)
+	g.turns.end(stream)
 }
 
 // add takes a connection that has ended, and shows what can be shown by now.
@@ -147,26 +146,11 @@ func (g *connectionPrinter) add(c *tlsdecrypt.Connection) {
 	}
 }
 
-// mostWaiting is how many connections wait at most for one that was opened
-// before them.
-const mostWaiting = 64
-
 // showReady shows what it is the turn of. mu is held.
 func (g *connectionPrinter) showReady() {
-	if g.next > 0 {
-		g.ends = nil
-		for g.ready[g.next] != nil || len(g.ready) > mostWaiting {
-			if g.ready[g.next] == nil {
-				g.next = slices.Min(slices.Collect(maps.Keys(g.ready)))
-			}
-			g.show(g.next)
-			g.next++
-		}
-		return
-	}
-	for len(g.ends) > 0 && g.ready[g.ends[0]] != nil {
-		g.show(g.ends[0])
-		g.ends = g.ends[1:]
+	for len(g.turns.due) > 0 && g.ready[g.turns.due[0]] != nil {
+		g.show(g.turns.due[0])
+		g.turns.due = g.turns.due[1:]
 	}
 }
 
@@ -342,7 +326,7 @@ func (g *connectionPrinter) flush() {
 	_ = g.out.Flush()
 }
 
-// finish prints the connections that did not end, and says what was not
+// finish prints the connections that were not shown yet, and says what was not
 // printed.
 func (g *connectionPrinter) finish(file string) error {
 	g.mu.Lock()

@@ -92,12 +92,19 @@ func (k *checker) intermediateAsked(m *Message, q chain.Question) string {
 }
 
 // none reports whether no certificate of a chain is, or was issued by, one of
-// the CAs.
+// the CAs. The names may be written in other types of strings, which OpenSSL
+// does not mind.
 func (a authorities) none(sent []*x509.Certificate) bool {
-	return !slices.ContainsFunc(sent, func(cert *x509.Certificate) bool {
-		return slices.ContainsFunc(a, func(n tlswire.DistinguishedName) bool {
-			return bytes.Equal(n, cert.RawIssuer) || bytes.Equal(n, cert.RawSubject)
+	isOne := func(is func(n tlswire.DistinguishedName, cert *x509.Certificate) bool) bool {
+		return slices.ContainsFunc(sent, func(cert *x509.Certificate) bool {
+			return slices.ContainsFunc(a, func(n tlswire.DistinguishedName) bool { return is(n, cert) })
 		})
+	}
+	return !isOne(func(n tlswire.DistinguishedName, cert *x509.Certificate) bool {
+		return bytes.Equal(n, cert.RawIssuer) || bytes.Equal(n, cert.RawSubject)
+	}) && !isOne(func(n tlswire.DistinguishedName, cert *x509.Certificate) bool {
+		asked := n.String()
+		return asked == dn.Issuer(cert) || asked == dn.Subject(cert)
 	})
 }
 

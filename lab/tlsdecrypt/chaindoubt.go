@@ -1,7 +1,6 @@
 package tlsdecrypt
 
 import (
-	"bytes"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -218,5 +217,5 @@ func (k *checker) isNamed() bool {
 		return ok && slices.ContainsFunc(k.trust.CAs, func(ca chain.NamedCA) bool { return named.names(ca.Certificate) })
 	}
 	return slices.ContainsFunc(k.hs.transcript, asked) || // whole: it is asked for after it was shown
-		k.isTheirPKI(func(ca, cert *x509.Certificate) bool { return bytes.Equal(cert.RawIssuer, ca.RawSubject) })
+		k.isTheirPKI(func(ca, cert *x509.Certificate) bool { return chain.NamesIssuer(cert, ca) })
 }

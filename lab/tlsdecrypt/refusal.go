@@ -163,7 +163,7 @@ func (k *checker) hasNamesake(ca *x509.Certificate) bool {
 // key.
 func looksLike(ca *x509.Certificate, others []*x509.Certificate) bool {
 	return slices.ContainsFunc(others, func(other *x509.Certificate) bool {
-		return bytes.Equal(ca.RawSubject, other.RawSubject) && !bytes.Equal(ca.RawSubjectPublicKeyInfo, other.RawSubjectPublicKeyInfo)
+		return chain.HaveOneName(ca, other) && !bytes.Equal(ca.RawSubjectPublicKeyInfo, other.RawSubjectPublicKeyInfo)
 	})
 }
 
