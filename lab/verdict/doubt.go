@@ -56,15 +56,18 @@ func (w *wire) showsNone() bool {
 }
 
 // noRequest says what an accepted handshake without a request may mean.
-func (w *wire) noRequest() string {
+func (w *wire) noRequest() string { return "after the handshake " + w.left() }
+
+// left says why a client may close after its Finished.
+func (w *wire) left() string {
 	if w.showsNone() {
-		return noRequestUnshown
+		return leftUnshown
 	}
 	leaf := w.shown.Server.leaf
 	if w.calledHost() != "" && leaf != nil && leaf.VerifyHostname(w.calledHost()) == nil {
-		return noRequestNamed
+		return leftNamed
 	}
-	return noRequest
+	return left
 }
 
 // reserve adds to the verdict on a client that very probably was let in what is

@@ -122,7 +122,7 @@ func (w *wire) clientBrokeOff(how How, why Reason) Verdict {
 // sides.
 func (w *wire) probablyAccepted(s *sizes) Verdict {
 	v := Verdict{Outcome: Accepted, How: Probably, Confirm: getKeys}
-	left := s.leaver == endpoint.Client && s.requests == 0
+	unused := s.leaver == endpoint.Client && s.requests == 0
 	switch {
 	case s.goesOn() && s.requests > 0:
 		v.Reason = "after its Finished the client sent application data, and the server records larger than an alert, such as session tickets or an answer: what is in them is encrypted"
@@ -144,7 +144,7 @@ func (w *wire) probablyAccepted(s *sizes) Verdict {
 	case s.asked == yes && s.requests > 0:
 		v.Confirm = w.readAnswer() + v.Confirm
 	}
-	if left {
+	if unused {
 		v.Reason += "; " + w.noRequest()
 		if !w.showsNone() {
 			v.Causes = w.lookedAtLater()
@@ -184,8 +184,6 @@ func (w *wire) awaitingJudgement(s *sizes) Verdict {
 	switch {
 	case !w.hasEnded() || s.leaver == endpoint.Unknown:
 		return undecided("")
-	case s.leaver == endpoint.Client && alerts == 0:
-		return undecided("; the client closed after its Finished, and no record shows whether the server took its certificate")
 	case s.leaver == endpoint.Client:
 		return w.leftBeforeJudgement(s)
 	case s.waited() >= idle && s.requests == 0, s.waited() >= 3*idle:
@@ -211,22 +209,34 @@ func (w *wire) awaitingJudgement(s *sizes) Verdict {
 }
 
 // leftBeforeJudgement is the verdict on a client that closed before the server
-// had said anything but what has the size of an alert: a refusal of its
-// certificate comes too late to make it close. Servers that take a certificate
-// mostly send session tickets first.
+// had said anything: a refusal of its certificate comes too late to make it
+// close. What comes then has the size of an alert, or there is nothing. Servers
+// that take a certificate mostly send session tickets first.
 func (w *wire) leftBeforeJudgement(s *sizes) Verdict {
-	why := "; the client closed after its Finished"
-	if s.requests == 0 {
-		why += " without a request"
+	why := "; after its Finished, and before the server had said anything more, "
+	ofItself := s.requests == 0 && !s.empty // openssl s_client without a certificate closes at the end of its input
+	switch {
+	case ofItself:
+		why += w.left()
+	case s.requests == 0:
+		why += "the client closed without a request"
+	default:
+		why += "the client closed"
 	}
-	why += ", and all that the server sent after that Finished has the size of an alert: a refusal of the client, or close_notify of a server that sends no session tickets"
+	if s.alerts() > 0 {
+		why += "; all that the server sent then has the size of an alert: a refusal of the client, or close_notify of a server that sends no session tickets"
+	} else {
+		why += "; no record shows whether the server takes the client"
+	}
 	if s.empty {
 		why += "; the client's Certificate has the size of an empty one"
 	}
 	v := undecided(why)
-	v.Causes = w.refusals(s)
-	if s.requests == 0 && !s.empty {
-		v.Causes = append(v.Causes, w.lookedAtLater()...)
+	if ofItself && !w.showsNone() {
+		v.Causes = w.lookedAtLater()
+	}
+	if s.alerts() > 0 {
+		v.Causes = append(v.Causes, w.refusals(s)...)
 	}
 	return v
 }

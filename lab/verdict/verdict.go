@@ -283,14 +283,16 @@ func (v *Verdict) refuser() endpoint.Side {
 	return v.RejectedBy
 }
 
-// noRequest is what an accepted handshake without a request may mean.
-const noRequest = "after the handshake the client closed without a request: one that looks at the server's certificate (wget, Node.js) or the name in it (curl) only then, and refuses, looks like this; a browser's spare connection and a health check too"
+// What a connection without a request may mean: also where the certificate is
+// for the host's name, and where there is none to look at.
+const (
+	noRequest      = "after the handshake " + left
+	noRequestNamed = "after the handshake " + leftNamed
 
-// noRequestNamed is the same where the certificate is for the host's name.
-const noRequestNamed = "after the handshake the client closed without a request: one that looks at the server's certificate only then (wget, Node.js), and refuses, looks like this; a browser's spare connection and a health check too"
-
-// noRequestUnshown is the same where there is no certificate to look at.
-const noRequestUnshown = "after the handshake the client closed without a request, as it does with a spare connection or for a health check"
+	left        = "the client closed without a request: one that looks at the server's certificate (wget, Node.js) or the name in it (curl, psql) only then, and refuses, looks like this; a browser's spare connection and a health check too"
+	leftNamed   = "the client closed without a request: one that looks at the server's certificate only then (wget, Node.js), and refuses, looks like this; a browser's spare connection and a health check too"
+	leftUnshown = "the client closed without a request, as it does with a spare connection or for a health check"
+)
 
 // addStatus adds the fate of an accepted client's request: it was not allowed,
 // or there was none.
