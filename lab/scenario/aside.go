@@ -35,7 +35,7 @@ var (
 	namesFault = text.Pattern(`(?i)\balert\b|\bhandshake|\bx509\b|\bexpired\b|\bunknown (ca|authority)\b|\bbad certificate\b|\bverify failed\b`)
 
 	// Lines that say only that another one has the reason.
-	passesOn = text.Pattern(`(?i)\bexception while handling client http traffic\b|\bexception caught on transport layer\b|\bGeneral (OpenSslEngine|SSLEngine) problem|\bsee (the )?inner exception\.?$|plaintext read error|\bCould not convert socket to TLS(;\s*(nested exception is:?)?)?\s*$|tls_read_plaintext error|\bAn internal exception was caught\b|\bEncryption\(ssl/tls\) handshake failed`)
+	passesOn = text.Pattern(`(?i)\bexception while handling client http traffic\b|\bexception caught on transport layer\b|\bGeneral (OpenSslEngine|SSLEngine) problem|\bsee (the )?inner exception\.?$|plaintext read error|\bCould not convert socket to TLS(;\s*(nested exception is:?)?)?\s*$|tls_read_plaintext error|\bAn internal exception was caught\b|\bA TLS error occurred\b|\bEncryption\(ssl/tls\) handshake failed`)
 )
 
 // isMailReply reports whether a line is a reply of SMTP that is not about TLS.

@@ -159,11 +159,15 @@ func (c *catalogue) said(message []string, alert *tlswire.AlertDescription, isAm
 		if alert != nil && m.alert != nil && *alert != *m.alert {
 			continue
 		}
-		matched := 0.0
+		matched, onlyRoles := 0.0, true
 		for word := range setOf(strings.Join(m.words, " ")) {
 			if set[word] {
 				matched += c.weights[word]
+				onlyRoles = onlyRoles && (fillers[word] || word == "client" || word == "server" || !isCode(word))
 			}
+		}
+		if onlyRoles && len(message) > 2 {
+			continue // both stand in any log
 		}
 		ofKnown, ofMessage := matched/m.weight, matched/total
 		if len(m.words) == 1 && isStatus(m.words[0]) && ofMessage < needed {

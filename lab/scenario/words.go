@@ -99,7 +99,7 @@ func isStatus(word string) bool {
 var fillers = setOf(`a an and any are as at be been being but by can cannot could did do does doesn dont during for
 	from had has have if in into is isn it its may must my no non not of off on once one or out so some that the their them then there
 	this to too unable until up was we were when where which while who why will with within without would you your
-	error errors err warn warning info debug notice fatal emerg crit severe exception exceptions java javax net org com io lang sun
+	error errors occur occurs occurred err warn warning info debug notice fatal emerg crit severe exception exceptions java javax net org com io lang sun
 	failed failure fail fails failing cause caused code reason message msg level status result problem details
 	ssl tls openssl lib library routines internal handshake connection connect connecting connected request response
 	peer host port http https url uri socket session stream read write get post put file line
