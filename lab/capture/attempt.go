@@ -14,7 +14,7 @@ type Attempt struct {
 	Time           time.Time // of its first packet
 	Client, Server netip.AddrPort
 	Answered       bool // there was a SYN/ACK
-	Refused        bool // there was a RST
+	Refused        bool // the server sent a RST
 }
 
 // failed reports a connection that ends before it was opened.
@@ -75,7 +75,7 @@ func (t *attempts) String() string {
 		}{
 			{"%v refused %d (RST)", n.refused},
 			{"%v never answered %d", n.silent},
-			{"%v answered %d that the client did not open", n.answered},
+			{"%v answered %d that the client gave up, as some health checks do", n.answered},
 		} {
 			if of.n > 0 {
 				parts = append(parts, fmt.Sprintf(of.format, server, of.n))

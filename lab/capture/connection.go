@@ -32,7 +32,7 @@ type connection struct {
 	ended      bool
 	abandoned  bool // before it has ended
 	reset      bool // there was a RST
-	denied     bool // a RST came before it opened
+	denied     bool // the server sent a RST before it opened
 	closer     int  // index of the direction whose side a RST was sent to
 
 	knowsClient bool
@@ -213,7 +213,7 @@ func (c *connection) isQuiet(s *segment, d, peer *direction) bool {
 // quiet takes a segment that sends nothing.
 func (c *connection) quiet(s *segment, from int) {
 	if s.rst {
-		c.denied = true
+		c.denied = !c.knowsClient || from != c.client
 		c.end()
 		return
 	}

@@ -381,7 +381,7 @@ func (e *nothingError) Error() string {
 	case e.empty:
 		return "there are no packets in " + inputName(e.file)
 	case e.stream < 0 && e.failed:
-		return fmt.Sprintf("no TCP connection was opened in %s: refused, or never answered", e.file)
+		return fmt.Sprintf("no TCP connection was opened in %s", e.file)
 	case e.stream < 0 && len(e.unread) == 0:
 		return "there is no TCP connection in " + e.file
 	case e.stream < 0:

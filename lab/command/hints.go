@@ -241,7 +241,7 @@ func hint(err error) string {
 	case errors.As(err, &nothing) && nothing.stream >= 0:
 		return "lab explain --list FILE shows all that there is"
 	case errors.As(err, &nothing) && nothing.failed:
-		return "a server that refuses (RST) does not listen on that port; one that never answers is not there, or a firewall drops what is sent to it"
+		return "a server that refuses (RST) does not listen on that port; one that never answers is not there, or a firewall drops what is sent to it; a client that gives up after the answer is a health check, or scans ports"
 	case errors.As(err, &nothing) && len(nothing.unread) > 0:
 		return "lab explain reads TLS over TCP, in a tunnel or not; it does not read what is named here"
 	case errors.As(err, &rsaKey):

@@ -215,7 +215,7 @@ var surroundings = []func(string) string{
 	without(`</?(html|head|title|body|p|h[1-6]|br|hr|center|pre|address)\b[^<>]*>`),
 	without(`(?i)\b(Error accepting a client connection|Client connection from \S+ failed):`), // Redis's, Mosquitto's
 	without(`(?i)\bprotocol error\.?$`), // with its reason elsewhere
-	without(`\bldap_start_tls: Connect error \(-11\)( additional info:)?|^additional info: (\(unknown error code\))?`), // OpenLDAP's clients, with the reason beside it
+	without(`\bldap_start_tls: Connect error \(-11\)( additional info:)?|^additional info: (\(unknown error code\))?`),                                // OpenLDAP's clients, with the reason beside it
 	without(`A connection was successfully established with the server, but then an error occurred during the (pre-login handshake|login process)\.`), // SQL Server's clients, with the reason behind it
 	without(`\(71\) Protocol error\b|\bSQUID_(ERR_SSL|TLS_ERR)_[A-Z]+|\bHandshake with SSL server failed:`),                                           // Squid's, with the reason behind it
 	without(`curl: \(\d+\)|could not load PEM client certificate( from \S+)?, OpenSSL error`),

@@ -245,6 +245,8 @@ func (w *wire) judge() Verdict {
 		return Verdict{Outcome: Open, Reason: "the handshake is not done yet"}
 	case w.End == tlsdecrypt.EndedBetween && !w.Hidden:
 		return Verdict{Outcome: Unknown, Reason: "something between the two ended the connection before the handshake was done"}
+	case w.isUnanswered():
+		return w.unanswered()
 	case w.isUnjudged():
 		return Verdict{Outcome: Unknown, How: CutOff, Reason: "the client's handshake is complete, and whether the server accepted it is not in the capture", Fix: w.fixOfCapture()}
 	case w.Late && w.Version == 0 && w.ClientRandom == nil && w.Hidden:
@@ -255,6 +257,26 @@ func (w *wire) judge() Verdict {
 		return Verdict{Outcome: Unknown, How: CutOff, Reason: w.oneDirection("how the handshake ended is not in the capture"), Fix: w.fixOfCapture()}
 	}
 	return w.aborted()
+}
+
+// isUnanswered reports whether a client of TLS 1.3 sent application data after
+// its Finished, and closed before the server had said anything.
+func (w *wire) isUnanswered() bool {
+	return w.Version >= tlswire.VersionTLS13 && w.finished.Server && w.data.Client && !w.data.Server && w.EndedBy == endpoint.Client && !w.Hidden && !w.Lacking
+}
+
+// unanswered is the verdict on it. A server that refuses the client does so at
+// once; one of a protocol that has no answers, as syslog, says nothing.
+func (w *wire) unanswered() Verdict {
+	i := slices.IndexFunc(w.Messages, func(m *tlsdecrypt.Message) bool { return m.From == endpoint.Client && isData(m) })
+	waited := w.EndedAt.Sub(w.Messages[i].Time)
+	v := Verdict{Outcome: Accepted, How: Probably, Confirm: "see in the server's log what became of it",
+		Reason: fmt.Sprintf("the client's handshake is complete, and for %v the server took what the client sent, and said nothing: to refuse the client it would have ended the connection; a protocol without answers, such as syslog, looks like this", waited.Round(10*time.Millisecond))}
+	if waited < patience {
+		v = Verdict{Outcome: Unknown, Reason: "the client's handshake is complete; it sent application data, and closed before the server had said anything, so that whether the server takes the client is not known"}
+	}
+	w.reserve(&v)
+	return v
 }
 
 // isUnjudged reports whether a client of TLS 1.3 that had completed its
