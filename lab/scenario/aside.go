@@ -34,6 +34,17 @@ var (
 	// What has gone wrong in TLS may stand beside in one line.
 	namesFault = text.Pattern(`(?i)\balert\b|\bhandshake|\bx509\b|\bexpired\b|\bunknown (ca|authority)\b|\bbad certificate\b|\bverify failed\b`)
 
+	// Lines of logs that say what goes on, whether or not something has failed: of
+	// openssl s_client, stunnel, nginx and ngIRCd.
+	tellsNoFault = text.Pattern(`^depth=\d+ |^verify return:1\s*$|\bNo subject checks configured\b|\bReceived trusted client CA\b|\bPre-verification error ignored\b|\bCertificate accepted at depth\b|\bLocally installed certificate matched\b|\bclosed keepalive connection\b|\bConnection statistics: client\b|\bGot unchecked peer certificate\b`)
+
+	// A server of MQTT refuses a client that has come through TLS (MQTT 3.1.1
+	// section 3.2.2.3).
+	refusedInMQTT = text.Pattern(`(?i)\bconnection refused: (not authori[sz]ed|identifier rejected|bad user ?name or password|unacceptable protocol version|(broker|server) unavailable)\b`)
+
+	// A server of HTTP gets something else, which the line quotes.
+	notHTTP = text.Pattern(`\bclient sent invalid (request|method) while reading client request line\b`)
+
 	// Lines that say only that another one has the reason.
 	passesOn = text.Pattern(`(?i)\bexception while handling client http traffic\b|\bexception caught on transport layer\b|\bGeneral (OpenSslEngine|SSLEngine) problem|\bsee (the )?inner exception\.?$|plaintext read error|\bCould not convert socket to TLS(;\s*(nested exception is:?)?)?\s*$|tls_read_plaintext error|\bAn internal exception was caught\b|\bA TLS error occurred\b|\bEncryption\(ssl/tls\) handshake failed`)
 )
@@ -57,17 +68,21 @@ func isUnverified(line string) bool {
 // isAside reports whether a line says something else than what went wrong in
 // TLS.
 func isAside(line string) bool {
-	return notReached().MatchString(line) || isTunnelRefused(line) || notOffered().MatchString(line) || isMailReply(line) || isUnverified(line)
+	return tellsNoFault().MatchString(line) || notHTTP().MatchString(line) || notReached().MatchString(line) || isTunnelRefused(line) || notOffered().MatchString(line) || isMailReply(line) || isUnverified(line)
 }
 
-// each reports whether all lines of a message are so, but for empty ones.
-func each(message string, is func(line string) bool) bool {
+// each reports whether there are lines in a message, and all are so, but for
+// empty ones.
+func each(message string, is func(line string) bool) (all bool) {
 	for line := range strings.Lines(message) {
-		if line = strings.TrimSpace(line); line != "" && !is(line) {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		if all = is(line); !all {
 			return false
 		}
 	}
-	return true
+	return all
 }
 
 // Aside returns what a message that no scenario fits says, and what to do; "":
@@ -76,6 +91,8 @@ func Aside(message string) string {
 	switch {
 	case isTunnelRefused(message):
 		return "the proxy did not open the way to the server, and no TLS was spoken yet: with 403 its rules forbid it, with 407 it wants a login; NO_PROXY=HOST goes past it"
+	case refusedInMQTT().MatchString(message):
+		return "the server refuses this in MQTT: the connection is there, and TLS is complete if it is used; the server's log says why, and its users and access rules do"
 	case notReached().MatchString(message):
 		return "no TLS was spoken yet: is the address right, does a server listen there, and may this machine reach it?"
 	case notOffered().MatchString(message):
@@ -84,6 +101,10 @@ func Aside(message string) string {
 		return "this is a reply of SMTP, and not about TLS: RFC 3463 explains its codes"
 	case each(message, isUnverified):
 		return "this is a warning, and no failure: the program that prints it checks no certificate of the other side, so that anybody can pose as it; give it the other side's CA in place of that"
+	case each(message, tellsNoFault().MatchString):
+		return "this says what goes on, and names no failure"
+	case notHTTP().MatchString(message):
+		return "what came is no request of HTTP: the line quotes it; one that begins with PROXY comes from a load balancer, or a client, that speaks the PROXY protocol, and the server is not set up for that"
 	case unnamedAlert().MatchString(message):
 		return "the other side refuses this one with an alert, whose name is not said: it is in the other side's log, and in a capture of both: lab help failing"
 	case passesOn().MatchString(message) || strings.Contains(message, "SSL handshake failed"):

@@ -282,7 +282,11 @@ var rewordings = []func(string) string{
 	text.Replacing(`http://[^" ]*": EOF$`, "Empty reply from server"),                                // Go's
 	text.Replacing(`Connection reset$`, "connection reset by peer"),                                  // Java's
 	openSSLCode,
-	text.Replacing(`kafka: client has run out of available brokers( to talk to)?:`, "transport: authentication handshake failed:"), // sarama's, as gRPC says it
+	text.Replacing(`client closed connection while SSL handshaking`, "peer closed connection in SSL handshake while SSL handshaking"), // nginx's
+	text.Replacing(`^.*\bLayer6 invalid response, info: "certificate verify failed".*`, "certificate verify failed"),                  // HAProxy's
+	text.Replacing(`\bpeer cert untrusted or revoked \(0x22\)`, "certificate revoked"),                                                // OpenLDAP's with GnuTLS: GNUTLS_CERT_REVOKED is 0x20
+	text.Replacing(`\bSSL_connect failed: certificate verify failed`, "certificate verify failed"),                                    // Redis's client
+	text.Replacing(`kafka: client has run out of available brokers( to talk to)?:`, "transport: authentication handshake failed:"),    // sarama's, as gRPC says it
 	text.Replacing(expiryOfCurl, "${1}sslv3 alert certificate expired"),
 	text.Replacing(`Unable to get certificate\b`, "unloadable"), // MySQL's and MariaDB's, of their own file
 	// Erlang's server, of a client that refuses it: servers alone send that alert
