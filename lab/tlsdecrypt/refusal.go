@@ -142,10 +142,14 @@ func (k *checker) unwanted(m *Message, q chain.Question, leaf *x509.Certificate,
 	}
 	if k.refused(m.From) && k.sends(tlswire.AlertUnknownCA) {
 		f := fault(chain.UnknownCA, "leads to %s, which the %v does not trust: it sends unknown_ca", top, by)
+		if by == endpoint.Server {
+			f = fault(chain.UnknownCA, "leads to %s, which the server does not trust, or has no CRL of where it wants one: it sends unknown_ca", top)
+		}
 		if named := k.intermediateAsked(m, q); named != "" {
 			f = fault(chain.UnknownCA, "leads to %s; %s", top, named)
 		} else if asked := *k.asked.Of(m.From); found.Has(asked.names) {
-			f = fault(chain.LookAlikeCA, "leads to %s; the %v asked for a certificate of a CA of that name, and sends unknown_ca to this one: very probably it has another CA of that name", top, by)
+			f = fault(chain.LookAlikeCA, "leads to %s; the %v asked for a certificate of a CA of that name, and sends unknown_ca to this one: it has another CA of that name, or wants a CRL of this one and has none, for which OpenSSL sends the same", top, by)
+			f.Fix = fmt.Sprintf("compare the fingerprints of the CA's certificate on both sides: if they differ, have the %v trust this one, too; if not, give the %v a CRL of this CA", by, by)
 		}
 		f.Reported = by == endpoint.Server // which may lack a CRL
 		return wrong(f)
