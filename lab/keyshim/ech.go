@@ -58,6 +58,9 @@ func (s *sealedFinder) Write(p []byte) (int, error) {
 		}
 		s.records = rest
 		switch {
+		case err != nil && s.suite == 0: // what comes before TLS, such as the greeting of a mail server
+			s.records = nil
+			return len(p), nil
 		case err != nil, record.Type == tlswire.ContentTypeAlert:
 			s.done = true
 		case record.Type == tlswire.ContentTypeHandshake:
