@@ -13,8 +13,8 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// What a server of a database says inside TLS of the client, as the status of
-// HTTP does: the handshake succeeded, and it refuses.
+// What a server of a database or of mail says inside TLS of the client, as the
+// status of HTTP does: the handshake succeeded, and it refuses.
 
 // insideRefusal is an error with which a server refuses a client.
 type insideRefusal struct{ protocol, code, message string }
@@ -23,12 +23,14 @@ type insideRefusal struct{ protocol, code, message string }
 // errors are known; false: there is none.
 func (w *wire) refusedInside() (insideRefusal, bool) {
 	var read func(*tlsdecrypt.Message) (r insideRefusal, over bool)
-	database := w.database()
-	switch database {
+	protocol := w.insideTLS()
+	switch protocol {
 	case "PostgreSQL":
 		read = refusalOfPostgreSQL
 	case "MySQL", "MariaDB":
 		read = refusalOfMySQL
+	case "SMTP", "IMAP", "POP3":
+		read = refusalOfMail
 	default:
 		return insideRefusal{}, false
 	}
@@ -37,16 +39,16 @@ func (w *wire) refusedInside() (insideRefusal, bool) {
 			continue
 		}
 		if r, over := read(m); over {
-			r.protocol = database
+			r.protocol = protocol
 			return r, r.code != ""
 		}
 	}
 	return insideRefusal{}, false
 }
 
-// database returns the protocol inside TLS, if it is a database's. PostgreSQL
-// may begin with TLS (ALPN "postgresql").
-func (w *wire) database() string {
+// insideTLS returns the protocol inside TLS, if it is known. PostgreSQL may
+// begin with TLS (ALPN "postgresql").
+func (w *wire) insideTLS() string {
 	if w.ALPN == "postgresql" {
 		return "PostgreSQL"
 	}
@@ -106,6 +108,25 @@ func refusalOfMySQL(m *tlsdecrypt.Message) (r insideRefusal, over bool) {
 	return insideRefusal{}, false
 }
 
+// mailRefusal matches a line with which a server of SMTP (RFC 5321 section 4.2),
+// IMAP (RFC 9051 section 7.1) or POP3 (RFC 1939 section 3) refuses for the sake
+// of a certificate: its code, and what it says.
+var mailRefusal = text.Pattern(`(?im)^([45]\d\d|\S+ (?:NO|BAD|BYE)|-ERR)[ -]([^\r\n]*\bcertificate\b[^\r\n]*)`)
+
+// refusalOfMail reads the server's lines. over is false where none refuses.
+func refusalOfMail(m *tlsdecrypt.Message) (r insideRefusal, over bool) {
+	line := mailRefusal().FindSubmatch(m.Data)
+	if line == nil {
+		return insideRefusal{}, false
+	}
+	return insideRefusal{code: string(line[1]), message: string(line[2])}, true
+}
+
+// isOfMail reports whether the server is one of mail.
+func (r insideRefusal) isOfMail() bool {
+	return r.protocol == "SMTP" || r.protocol == "IMAP" || r.protocol == "POP3"
+}
+
 // why is what such a refusal means.
 func (w *wire) whyInside(r insideRefusal) Reason {
 	said := func(parts ...string) bool {
@@ -128,6 +149,10 @@ func (w *wire) whyInside(r insideRefusal) Reason {
 		}
 	case r.protocol == "PostgreSQL" && said("pg_hba.conf"):
 		why.Code, why.Fix = NotAuthorised, "add a line to pg_hba.conf for this address, user and database (hostssl DATABASE USER ADDRESS cert)"
+	case r.isOfMail() && client.empty:
+		why.Code, why.Fix = NoClientCertificate, "give the client a certificate and its key, of a CA that the server trusts"
+	case r.isOfMail():
+		why.Fix = "use a certificate that is valid, not revoked, and of a CA that the server trusts; its log says what is wrong with this one"
 	case r.protocol != "PostgreSQL" && said("Access denied"):
 		why.Fix = "compare the user and password; and for a user that must show a certificate (REQUIRE X509, SUBJECT, ISSUER), what the client shows of itself: the server says the same of both"
 		if client.empty || w.AskedForNone() {
