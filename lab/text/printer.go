@@ -1,6 +1,7 @@
 package text
 
 import (
+	"bytes"
 	"io"
 	"strings"
 )
@@ -30,29 +31,36 @@ func (p Printer) Width() int {
 	return min(max(p.Columns, Narrowest), Widest)
 }
 
+// whole writes in one piece what several writes make, so that nothing that is
+// printed at the same time comes between.
+func (p Printer) whole(write func(Printer)) {
+	var piece bytes.Buffer
+	write(Printer{&piece, p.Columns, p.Charset})
+	_, _ = p.W.Write(piece.Bytes())
+}
+
 // Line writes parts, one after the other, as one line, however long.
 func (p Printer) Line(parts ...string) { p.write(p.joined(parts)) }
 
-// write writes a clean line, in one piece.
+// write writes a clean line.
 func (p Printer) write(line string) {
 	_, _ = io.WriteString(p.W, strings.TrimRight(line, " ")+"\n")
 }
 
-// Paragraph writes parts, one after the other, behind lead. Further lines stand
-// hang columns in.
+// Paragraph writes parts, one after the other, in one piece, behind lead.
+// Further lines stand hang columns in.
 func (p Printer) Paragraph(lead string, hang int, parts ...string) {
 	lead = p.Clean(lead)
 	lines := p.fold(p.joined(parts), p.Width()-max(hang, Width(lead)))
-	for i, line := range lines {
-		if i == 0 {
-			p.write(lead + line)
-		} else {
+	if len(lines) == 0 {
+		lines = []string{""}
+	}
+	p.whole(func(p Printer) {
+		p.write(lead + lines[0])
+		for _, line := range lines[1:] {
 			p.write(strings.Repeat(" ", hang) + line)
 		}
-	}
-	if len(lines) == 0 {
-		p.write(lead)
-	}
+	})
 }
 
 // Pieces writes pieces two columns apart behind lead, in as many lines as it

@@ -1,9 +1,6 @@
 package text
 
-import (
-	"bytes"
-	"strings"
-)
+import "strings"
 
 const gap = 2 // columns between two of a table
 
@@ -23,20 +20,18 @@ func (p Printer) TableWithNotes(rows [][]string, notes []string, least ...int) {
 		}
 	}
 	widths := columnWidths(clean, least, p.Width())
-	var table bytes.Buffer
-	whole := p.W
-	p.W = &table
-	for i, row := range clean {
-		if first := row[0]; Width(first) > widths[0] {
-			p.alone(first)
-			row = append([]string{""}, row[1:]...)
+	p.whole(func(p Printer) {
+		for i, row := range clean {
+			if first := row[0]; Width(first) > widths[0] {
+				p.alone(first)
+				row = append([]string{""}, row[1:]...)
+			}
+			p.row(row, widths, least)
+			if i < len(notes) && notes[i] != "" {
+				p.Paragraph("  ", 2, notes[i])
+			}
 		}
-		p.row(row, widths, least)
-		if i < len(notes) && notes[i] != "" {
-			p.Paragraph("  ", 2, notes[i])
-		}
-	}
-	_, _ = whole.Write(table.Bytes())
+	})
 }
 
 // alone writes a clean cell on lines of its own.

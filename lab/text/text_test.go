@@ -251,3 +251,25 @@ func TestReplacing(t *testing.T) {
 		}
 	}
 }
+
+// What stderr says while stdout is drawn stays in one piece.
+func TestPieces(t *testing.T) {
+	for name, write := range map[string]func(Printer){
+		"paragraph": func(p Printer) { p.Paragraph("lab: ", 5, strings.Repeat("word ", 60)) },
+		"table":     func(p Printer) { p.Table([][]string{{"a", "b"}, {"c", "d"}}, 0, 0) },
+	} {
+		var w writes
+		write(Printer{W: &w})
+		if w != 1 {
+			t.Errorf("a %s is written in %d pieces", name, w)
+		}
+	}
+}
+
+// writes counts the calls of Write.
+type writes int
+
+func (w *writes) Write(data []byte) (int, error) {
+	*w++
+	return len(data), nil
+}
