@@ -317,7 +317,7 @@ func TestNotTLS(t *testing.T) {
 	c := &tlsdecrypt.Connection{End: tlsdecrypt.Closed, EndedBy: endpoint.Server, NotTLSFrom: endpoint.Client,
 		Problems: []tlsdecrypt.Problem{{From: endpoint.Client, Text: "the client does not speak TLS: it sent HTTP that is not encrypted: GET / HTTP/1.1"}}}
 	got := sentences(draw(t, c, Options{}))
-	for _, want := range []string{"No TLS: the client began with something else.", "GET / HTTP/1.1", "Rejected by the server: the client did not speak TLS."} {
+	for _, want := range []string{"No TLS: the client began with something else.", "GET / HTTP/1.1", "Rejected by the server: the client did not speak TLS, and the server closed without an answer, as one does that expects TLS."} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q: %s", want, got)
 		}

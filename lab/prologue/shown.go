@@ -51,6 +51,8 @@ func lineOf(from endpoint.Side, line string) (string, bool) {
 		return greeting(line)
 	case strings.HasPrefix(line, string(startOfV1)):
 		return headerLine(line), true
+	case slices.Contains(goodbyes, strings.ToUpper(line)):
+		return line, true
 	}
 	for _, p := range textProtocols {
 		if command, shown := p.shown(line); shown {

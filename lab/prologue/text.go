@@ -240,9 +240,17 @@ func (d *lines) command(l *layer, line string) {
 	if !l.first.Client {
 		l.say(endpoint.Client, shown)
 	}
-	goodbye := hasAny(line, []string{"QUIT", "LOGOUT"}) || strings.HasSuffix(strings.ToUpper(line), " LOGOUT") || strings.HasPrefix(line, "</")
-	l.WentOn = l.WentOn || l.Refused != "" && !goodbye && verb != ""
+	l.WentOn = l.WentOn || l.Refused != "" && !IsGoodbye(line) && verb != ""
 }
+
+// IsGoodbye reports whether a client's line ends a session, in any of the
+// protocols.
+func IsGoodbye(line string) bool {
+	first, second, _ := strings.Cut(line, " ")
+	return hasAny(line, []string{"</"}) || slices.Contains(goodbyes, strings.ToUpper(first)) || strings.EqualFold(second, "LOGOUT")
+}
+
+var goodbyes = []string{"QUIT", "LOGOUT", "EXIT", "BYE"}
 
 // arrayOfRedis is how a command of Redis begins that a program sends (RESP).
 var arrayOfRedis = text.Pattern(`^\*[1-9][0-9]{0,3}$`)

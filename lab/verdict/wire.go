@@ -10,6 +10,7 @@ import (
 
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/prologue"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -309,8 +310,15 @@ func (w *wire) notTLS() Verdict {
 		start = *w.Prologue.Starts.Of(from)
 	}
 	v.because(spokeNoTLS(from, said, start))
-	if m := w.Alert; m != nil && m.From == by {
+	switch m := w.Alert; {
+	case m != nil && m.From == by:
 		v.Alert = newAlert(m.Alert.Description, by)
+	case v.Code == SpokeNoTLS && by == endpoint.Server && answer == (tlsdecrypt.Plain{}):
+		if prologue.IsGoodbye(said.Line) {
+			return Verdict{Outcome: Unknown, How: NotTLS, Reason: "the client does not speak TLS, and ended its session: " + said.Line}
+		}
+		v.Reason += ", and the server closed without an answer, as one does that expects TLS"
+		v.Confirm = "see whether the server speaks TLS on this port: openssl s_client -connect HOST:PORT, or the server's log"
 	}
 	return v
 }

@@ -114,10 +114,11 @@ func TestJudgeWireReasons(t *testing.T) {
 		"the server broke off the connection without an alert":                                                                                                  endsWith(ended(flight(), server), tlsdecrypt.ServerReset),
 		"the handshake is not done yet":                 flight(),
 		"how the handshake ended is not in the capture": endsWith(flight(), tlsdecrypt.CutOff),
-		"the client did not speak TLS, but plain HTTP":  plain(ended(talk(0)(), server), client, http, tlsdecrypt.Plain{}),
-		"the client did not speak TLS":                  plain(ended(talk(0)(), server), client, tlsdecrypt.Plain{}, tlsdecrypt.Plain{}),
-		"this is plain HTTP":                            plain(ended(talk(0)(), client), client, http, tlsdecrypt.Plain{HTTP: true, Line: "HTTP/1.1 200 OK"}),
-		"the server does not speak TLS":                 plain(ended(talk(0)(), client), server, tlsdecrypt.Plain{}, tlsdecrypt.Plain{Line: "220 mail"}),
+		"the client did not speak TLS, but plain HTTP, and the server closed without an answer, as one does that expects TLS": plain(ended(talk(0)(), server), client, http, tlsdecrypt.Plain{}),
+		"the client did not speak TLS, and the server closed without an answer, as one does that expects TLS":                 plain(ended(talk(0)(), server), client, tlsdecrypt.Plain{}, tlsdecrypt.Plain{}),
+		"the client does not speak TLS, and ended its session: QUIT":                                                          plain(ended(talk(0)(), server), client, tlsdecrypt.Plain{Line: "QUIT"}, tlsdecrypt.Plain{}),
+		"this is plain HTTP":            plain(ended(talk(0)(), client), client, http, tlsdecrypt.Plain{HTTP: true, Line: "HTTP/1.1 200 OK"}),
+		"the server does not speak TLS": plain(ended(talk(0)(), client), server, tlsdecrypt.Plain{}, tlsdecrypt.Plain{Line: "220 mail"}),
 	} {
 		if v := judgeWire(c); v.Reason != want {
 			t.Errorf("%q, want %q", v.Reason, want)
