@@ -102,6 +102,10 @@ func putBeforeTLS(source string) Reason {
 	return Reason{Code: ProxyHeader, Text: text}
 }
 
+// headerOfItsOwn is that why where the client is the lab's.
+var headerOfItsOwn = Reason{Code: ProxyHeader, Text: "the client began with a PROXY line (--proxy-protocol), and the server does not expect one",
+	Fix: "leave --proxy-protocol out, or have the server expect it (nginx: listen ... proxy_protocol)"}
+
 // gssEncryption is the request of PostgreSQL's clients for the encryption of
 // Kerberos.
 const gssEncryption = "GSSENCRequest"

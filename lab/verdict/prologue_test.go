@@ -41,3 +41,14 @@ func TestHeaderBeforeTLS(t *testing.T) {
 		})
 	}
 }
+
+// A server that takes the PROXY line of lab client for a request answers it in
+// plain HTTP, which is no fault of the server's.
+func TestHeaderOfItsOwn(t *testing.T) {
+	c := plain(ended(talk(0, hello())(), endpoint.Client), endpoint.Server, tlsdecrypt.Plain{}, tlsdecrypt.Plain{HTTP: true, Line: "HTTP/1.1 400 Bad Request"})
+	c.Prologue = &prologue.Prologue{Layers: []*prologue.Layer{{Protocol: "PROXY v1", Kind: prologue.Header, Source: "192.0.2.7:4711"}}}
+	v := Judge(nil, clientSees(errHTTP), 0, c)
+	if v.Code != ProxyHeader || v.RejectedBy != endpoint.Server || v.Reason != headerOfItsOwn.Text || v.Fix != headerOfItsOwn.Fix {
+		t.Errorf("%s by %v: %s; %s", v.Code, v.RejectedBy, v.Reason, v.Fix)
+	}
+}

@@ -145,6 +145,9 @@ func Judge(server, client *View, status int, c *tlsdecrypt.Connection) Verdict {
 	if c != nil {
 		w.noteClaims(&v)
 	}
+	if server == nil && v.Code == ProxyHeader {
+		v.because(headerOfItsOwn)
+	}
 	v.noteUnanswered(client)
 	return v
 }
@@ -329,7 +332,8 @@ func (v *Verdict) addWire(seen Verdict) {
 	case v.Outcome == Accepted && seen.Outcome == Broken,
 		v.Outcome == Rejected && !v.known && seen.Outcome == Broken && v.Alert != nil && seen.Alert.Code == v.Alert.Code, // the handshake was over by then
 		v.Code == Closed && !v.known && seen.Outcome == Accepted && seen.How != Probably,                                 // closed later than it seemed
-		v.Code == Closed && !v.known && seen.isUnbegun():
+		v.Code == Closed && !v.known && seen.isUnbegun(),
+		v.Code == SpokeNoTLS && seen.Code == ProxyHeader: // what is not TLS is the answer to the PROXY line
 		*v = seen
 		return
 	case v.Outcome != seen.Outcome, v.RejectedBy != seen.RejectedBy:
