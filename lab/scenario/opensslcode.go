@@ -56,6 +56,7 @@ var openSSLReasons = map[uint64]string{
 	294: "unexpected eof while reading",
 	338: "unsafe legacy renegotiation disabled",
 	376: "no shared signature algorithms",
+	378: "wrong curve",
 	394: "dh key too small",
 	396: "version too low",
 	397: "ca key too small",

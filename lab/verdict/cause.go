@@ -1,6 +1,8 @@
 package verdict
 
 import (
+	"crypto/ecdsa"
+	"crypto/x509"
 	"fmt"
 	"slices"
 	"time"
@@ -96,6 +98,9 @@ func (w *wire) whyAlert(d tlswire.AlertDescription, by endpoint.Side) Reason {
 		why.Text, why.Fix = nothingInCommon, compareOffers
 	case d == tlswire.AlertHandshakeFailure && by == endpoint.Server && w.isTLS13() && w.showing(endpoint.Client) == MayHaveSent: // which has certificate_required
 		why.Text = "the server sent handshake_failure: it cannot agree to what the client offers or has shown"
+	case d == tlswire.AlertIllegalParameter && w.curveOf(other.leaf) != "":
+		why.Text += fmt.Sprintf(": in TLS 1.2, OpenSSL says that of a certificate whose key is on a curve that it does not allow (wrong curve), and the %v's key is on %s", by.Other(), w.curveOf(other.leaf))
+		why.Fix = fixed("add the curve to those of the {by} (nginx: ssl_ecdh_curve, OpenSSL: Groups or -curves), or give the {other} a certificate whose key is on one of them; if its log says something else, update both programs", by)
 	case d == tlswire.AlertInternalError && by == endpoint.Server && early:
 		why.Text += ", when it read ClientHello"
 	case d == tlswire.AlertDecryptError && other.signature == tlsdecrypt.Holds && other.leaf != nil:
@@ -117,6 +122,19 @@ func (w *wire) whyAlert(d tlswire.AlertDescription, by endpoint.Side) Reason {
 		why.Text += fmt.Sprintf("; before that the %v had sent %s as a warning", by.Other(), d)
 	}
 	return why
+}
+
+// curveOf returns the curve that the key of a certificate is on, where the list
+// of groups counts for it, too: before TLS 1.3 (RFC 8422 section 5.1.1); "":
+// there is none.
+func (w *wire) curveOf(leaf *x509.Certificate) string {
+	if leaf == nil || w.Version == 0 || w.Version >= tlswire.VersionTLS13 {
+		return ""
+	}
+	if key, ok := leaf.PublicKey.(*ecdsa.PublicKey); ok {
+		return key.Params().Name
+	}
+	return ""
 }
 
 // isAboutPSK reports whether an alert says that the other side has not the same

@@ -22,6 +22,9 @@ func TestClaims(t *testing.T) {
 	accepted := talk(tlswire.VersionTLS13, hello(), serverHello(), shows(server, nil), finished(server), finished(client), ticket())
 	silent := asked(talk(tlswire.VersionTLS13, hello(), serverHello(), finished(server), shows(client), finished(client)))
 	dropped := asked(talk(tlswire.VersionTLS13, hello(), serverHello(), finished(server), shows(client, nil), finished(client), data(client)))
+	curve := func(version tlswire.Version) *tlsdecrypt.Connection {
+		return ended(talk(version, hello(), serverHello(), shows(client, newCertificate(t, nil).Raw))(alert(server, tlswire.AlertIllegalParameter)), server)
+	}
 	for name, test := range map[string]struct {
 		c         *tlsdecrypt.Connection
 		want      string
@@ -38,6 +41,8 @@ func TestClaims(t *testing.T) {
 		"closed a minute after no certificate":   {endedAfter(silent(), server, time.Minute), "unknown", "idle", "certificate"},
 		"another pre-shared key":                 {ended(talk(0, psk)(alert(server, tlswire.AlertIllegalParameter)), server), "rejected by server: other; server's illegal_parameter", "pre-shared", "certificate"},
 		"and as the RFC has it":                  {ended(talk(0, psk)(alert(server, tlswire.AlertDecryptError)), server), "rejected by server: other; server's decrypt_error", "pre-shared", "certificate"},
+		"a curve, in TLS 1.2":                    {curve(tlswire.VersionTLS12), "rejected by server: other; server's illegal_parameter", "the client's key is on P-256", ""},
+		"none, in TLS 1.3":                       {curve(tlswire.VersionTLS13), "rejected by server: other; server's illegal_parameter", "not allowed there", "curve"},
 		"no renegotiation": {ended(handshake(tlswire.VersionTLS12)(hello(), warning(server, tlswire.AlertNoRenegotiation), alert(client, tlswire.AlertHandshakeFailure)), client),
 			"broken: other; client's handshake_failure", "the client wanted to renegotiate", "certificate"},
 	} {
