@@ -14,10 +14,23 @@ var (
 		`|\bdial tcp\b[^"]*: i/o timeout|\bFailed to connect to \S+ port \d+.*\b(timed out|Timeout was reached|(Couldn't|Could not) connect to server)\b|\bConnectTimeout|\bconnect (ETIMEDOUT|timed out)|\buse of closed (network )?connection\b`)
 
 	// A proxy has not opened the way to the server, as HTTP clients say it.
-	notTunnelled = text.Pattern(`(?i)\bCONNECT tunnel failed\b|\bfrom proxy after CONNECT\b|\bUnable to tunnel through proxy\b|\bTunnel connection failed\b|\btunneling socket could not be established, statusCode\b|\bproxy tunneling failed\b|\bERR_TUNNEL_CONNECTION_FAILED\b`)
+	notTunnelled = text.Pattern(`(?i)\bCONNECT tunnel failed\b|\bfrom proxy after CONNECT\b|\bUnable to tunnel through proxy\b|\bTunnel connection failed\b|\btunneling socket could not be established, statusCode\b|\bproxy tunneling failed\b|\bRefused CONNECT method on port\b|\bERR_TUNNEL_CONNECTION_FAILED\b`)
 
 	// A server does not offer STARTTLS.
 	notOffered = text.Pattern(`(?i)\bDidn't find STARTTLS\b|\bSTARTTLS (extension |command )?(is )?not (supported|offered|available|advertised)\b|\b(not|n't) (support|offer|advertise) STARTTLS\b|\b454[ -]4\.7\.0 TLS not available\b`)
+
+	// A server refuses what is not encrypted.
+	wantsTLS = text.Pattern(`(?i)\bsessions must use encryption\b|\bMust issue a STARTTLS command\b|\bplaintext authentication (is )?(disallowed|disabled)|\b(TLS|SSL|encryption|confidentiality|secure connection) (is )?required\b|\bconnections using insecure transport are prohibited\b`)
+
+	// A port that expects the header of the PROXY protocol, as HAProxy and nginx
+	// say it, and got none.
+	noHeader = text.Pattern(`\bdoes not look like a PROXY protocol header\b|\bbroken header: .*while reading PROXY protocol\b`)
+
+	// A proxy has no server for a connection, as nginx and HAProxy say it.
+	noServer = text.Pattern(`\bno host in upstream "|\bno live upstreams\b|/<NOSRV> \S+ \d+ (\d+ )?\S* ?SC`)
+
+	// A server could not set up TLS, as OpenLDAP says it.
+	notSetUp = text.Pattern(`\bTLS init (def )?ctx failed\b`)
 
 	// Replies of SMTP begin with two codes (RFC 3463), of which the first could be
 	// taken for a status of HTTP.
@@ -46,7 +59,7 @@ var (
 	notHTTP = text.Pattern(`\bclient sent invalid (request|method) while reading client request line\b`)
 
 	// Lines that say only that another one has the reason.
-	passesOn = text.Pattern(`(?i)\bexception while handling client http traffic\b|\bexception caught on transport layer\b|\bGeneral (OpenSslEngine|SSLEngine) problem|\bsee (the )?inner exception\.?$|plaintext read error|\bCould not convert socket to TLS(;\s*(nested exception is:?)?)?\s*$|tls_read_plaintext error|\bAn internal exception was caught\b|\bA TLS error occurred\b|\bEncryption\(ssl/tls\) handshake failed`)
+	passesOn = text.Pattern(`(?i)\bexception while handling client http traffic\b|\bexception caught on transport layer\b|\bGeneral (OpenSslEngine|SSLEngine) problem|\bsee (the )?inner exception\.?$|plaintext read error|\bCould not convert socket to TLS(;\s*(nested exception is:?)?)?\s*$|tls_read_plaintext error|\bAn internal exception was caught\b|\bA TLS error occurred\b|\bEncryption\(ssl/tls\) handshake failed|^(Error: )?The connection was lost\.?$|\bldap_\w+: Can't contact LDAP server \(-1\)|\bSSL connection failed with error code\b|\bFatal error: Error in the certificate\b`)
 )
 
 // isMailReply reports whether a line is a reply of SMTP that is not about TLS.
@@ -68,7 +81,7 @@ func isUnverified(line string) bool {
 // isAside reports whether a line says something else than what went wrong in
 // TLS.
 func isAside(line string) bool {
-	return tellsNoFault().MatchString(line) || notHTTP().MatchString(line) || notReached().MatchString(line) || isTunnelRefused(line) || notOffered().MatchString(line) || isMailReply(line) || isUnverified(line)
+	return tellsNoFault().MatchString(line) || noHeader().MatchString(line) || noServer().MatchString(line) || notHTTP().MatchString(line) || notReached().MatchString(line) || isTunnelRefused(line) || notOffered().MatchString(line) || isMailReply(line) || isUnverified(line)
 }
 
 // each reports whether there are lines in a message, and all are so, but for
@@ -96,7 +109,15 @@ func Aside(message string) string {
 	case notReached().MatchString(message):
 		return "no TLS was spoken yet: is the address right, does a server listen there, and may this machine reach it?"
 	case notOffered().MatchString(message):
-		return "no TLS was spoken yet: the server does not offer STARTTLS here, or not now; its configuration and its log say why, and openssl s_client -starttls PROTOCOL -connect HOST:PORT shows whether something on the way takes the offer out"
+		return "no TLS was spoken yet: the server does not offer STARTTLS here, or not now, as without a key or certificate that it can load; its configuration and its log say why, and openssl s_client -starttls PROTOCOL -connect HOST:PORT shows whether something on the way takes the offer out"
+	case wantsTLS().MatchString(message):
+		return "the server refuses what is not encrypted, and no TLS was spoken yet: have the client begin TLS (STARTTLS, AUTH TLS), or call the port where TLS comes first"
+	case noHeader().MatchString(message):
+		return "the port expects the PROXY line of a load balancer before TLS, and got something else: call the load balancer, or begin with that line (lab client --proxy-protocol 1, curl --haproxy-protocol), or have the port not expect it"
+	case noServer().MatchString(message):
+		return "the proxy has no server to pass the connection on to: none is up, or it chooses by the host in ClientHello (server_name), and the client named none that it knows"
+	case notSetUp().MatchString(message):
+		return "the server could not set up TLS from its own files: its certificate, key or CAs cannot be read, or do not belong together; the lines above say which, with more of its log (slapd -d 1)"
 	case each(message, isMailReply):
 		return "this is a reply of SMTP, and not about TLS: RFC 3463 explains its codes"
 	case each(message, isUnverified):
@@ -108,7 +129,7 @@ func Aside(message string) string {
 	case unnamedAlert().MatchString(message):
 		return "the other side refuses this one with an alert, whose name is not said: it is in the other side's log, and in a capture of both: lab help failing"
 	case passesOn().MatchString(message) || strings.Contains(message, "SSL handshake failed"):
-		return "this only passes a reason on: ask with the lines around it, too (Caused by, inner exception)"
+		return "this only passes a reason on: ask with the lines around it, too (Caused by, inner exception); where there are none, the other side's log has it, or a capture: lab help failing"
 	}
 	return ""
 }

@@ -283,6 +283,7 @@ var rewordings = []func(string) string{
 	text.Replacing(`Connection reset$`, "connection reset by peer"),                                  // Java's
 	openSSLCode,
 	text.Replacing(`client closed connection while SSL handshaking`, "peer closed connection in SSL handshake while SSL handshaking"), // nginx's
+	text.Replacing(`\bhandshake rejected while SSL handshaking`, "tlsv1 unrecognized name while SSL handshaking"),                     // the same, with ssl_reject_handshake
 	text.Replacing(`^.*\bLayer6 invalid response, info: "certificate verify failed".*`, "certificate verify failed"),                  // HAProxy's
 	text.Replacing(`\bpeer cert untrusted or revoked \(0x22\)`, "certificate revoked"),                                                // OpenLDAP's with GnuTLS: GNUTLS_CERT_REVOKED is 0x20
 	text.Replacing(`\bSSL_connect failed: certificate verify failed`, "certificate verify failed"),                                    // Redis's client
