@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -226,6 +227,9 @@ func crossed(ctx context.Context, met []check.Handshake, sides endpoint.Pair[*la
 		return f, false
 	}
 	server, client := *sides.Server, *sides.Client
+	if slices.ContainsFunc(server.CAs, func(ca *x509.Certificate) bool { return slices.ContainsFunc(client.CAs, ca.Equal) }) {
+		return f, false // it is the rest that makes the difference, such as an intermediate CA
+	}
 	server.CAs, client.CAs = client.CAs, server.CAs
 	other, err := check.Meet(ctx, &server, &client, name)
 	if err != nil || isRefused(other) {

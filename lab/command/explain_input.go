@@ -88,7 +88,7 @@ func formOf(name string, r *bufio.Reader) form {
 		return formCapture
 	}
 	first, _ := r.Peek(r.Size())
-	if !isText(first) {
+	if start := 24; !isText(first) && !isText(first[:min(len(first), start)]) { // a log may quote bytes, as they came, behind its date
 		return formCapture
 	}
 	text := bytes.TrimSpace(decodeText(first))

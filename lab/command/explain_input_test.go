@@ -37,6 +37,8 @@ func TestFormOf(t *testing.T) {
 		{"a key store", "\xfe\xed\xfe\xed\x00\x00\x00\x02", formKeys},
 		{"a Secret", "apiVersion: v1\nkind: Secret\ntype: kubernetes.io/tls\n", formKeys},
 		{"a key log", "# of curl\nCLIENT_RANDOM " + strings.Repeat("ab", 32) + " " + strings.Repeat("cd", 48) + "\r\n", formKeyLog},
+		{"a log that quotes bytes", "2026/11/29 05:00:00 [error] 7#7: *1 broken header: \"\x16\x03\x01\x02\xd7\" while reading PROXY protocol\n", formText},
+		{"a log that quotes bytes later", "2026/11/29 05:00:00 [notice] 7#7: start\n2026/11/29 05:00:01 [error] 7#7: *1 broken header: \"\x16\x03\x01\x02\xd7\"\n", formText},
 		{"a pcapng", "\n\r\r\n\x1c\x00\x00\x00", formCapture},
 		{"a pcap", "\xd4\xc3\xb2\xa1\x02\x00", formCapture},
 		{"a pcap of a big-endian machine", "\xa1\xb2\xc3\xd4\x00\x02", formCapture},
