@@ -2,12 +2,14 @@ package verdict
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/prologue"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -178,6 +180,25 @@ func (w *wire) notMutual() string {
 // notToBeAsked is what to add to a refusal of a client that was not asked, and
 // that does not offer to be asked after the handshake (RFC 9846 section 4.3.6).
 const notToBeAsked = "; nor could it ask later, which the client does not offer (post_handshake_auth)"
+
+// askers are what has servers ask for a certificate, by what they speak.
+var askers = map[string]string{
+	"PostgreSQL": "have the server ask for a certificate: ssl_ca_file in postgresql.conf, and clientcert=verify-full on its hostssl line in pg_hba.conf",
+	"MySQL":      "have the server ask for a certificate: ssl_ca in its configuration, and REQUIRE X509 for the account",
+	"MariaDB":    "have the server ask for a certificate: ssl_ca in its configuration, and REQUIRE X509 for the account",
+	"SMTP":       "have the server ask for a certificate (Postfix: smtpd_tls_ask_ccert, and smtpd_tls_req_ccert to refuse who has none; Exim: tls_verify_hosts)",
+	"IMAP":       "have the server ask for a certificate (Dovecot: auth_ssl_require_client_cert)",
+	"POP3":       "have the server ask for a certificate (Dovecot: auth_ssl_require_client_cert)",
+	"LDAP":       "have the server ask for a certificate (OpenLDAP: TLSVerifyClient demand)",
+}
+
+// fixForProtocol says how a server is made to ask for a certificate that speaks
+// something else than HTTP.
+func (v *Verdict) fixForProtocol(within *prologue.Layer) {
+	if v.Code == NotAsked && within != nil && v.Fix == fix(NotAsked, endpoint.Server) {
+		v.Fix = cmp.Or(askers[within.Protocol], v.Fix)
+	}
+}
 
 // askInHandshake is what to change at a server that asks a client of TLS 1.3 too
 // late, or never.

@@ -15,6 +15,7 @@ import (
 
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/prologue"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/wiretap"
@@ -231,6 +232,20 @@ func TestAskedAfter(t *testing.T) {
 		v := judgeWire(ended(test.c, server))
 		if brief(v) != test.want || strings.Contains(v.Reason, "had asked for a certificate") != (test.says != "") || !strings.HasSuffix(v.Reason, test.says) {
 			t.Errorf("%s: %s: %s", name, brief(v), v.Reason)
+		}
+	}
+}
+
+// A server that does not speak HTTP is made to ask in its own way.
+func TestFixForProtocol(t *testing.T) {
+	for protocol, want := range map[string]string{"PostgreSQL": "pg_hba.conf", "SMTP": "smtpd_tls_ask_ccert", "": "ssl_verify_client"} {
+		c := ended(handshake(tlswire.VersionTLS13)(), endpoint.Client)
+		if protocol != "" {
+			c.Prologue = &prologue.Prologue{Layers: []*prologue.Layer{{Protocol: protocol, Kind: prologue.StartTLS, Agreed: true}}}
+		}
+		v := Judge(nil, &View{Unasked: true, WantsMutual: true}, 0, c)
+		if v.Code != NotAsked || !strings.Contains(v.Fix, want) {
+			t.Errorf("%s: %s, %s", protocol, v.Code, v.Fix)
 		}
 	}
 }

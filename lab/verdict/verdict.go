@@ -137,6 +137,7 @@ func Judge(server, client *View, status int, c *tlsdecrypt.Connection) Verdict {
 		v.addWire(seen)
 		v.addTakes(server)
 		v.nameGroup(c)
+		v.fixForProtocol(c.Prologue.Last())
 	}
 	asked := c != nil || client != nil && client.Unanswered != nil // it is known whether there was a request
 	if status != 0 || !asked {
