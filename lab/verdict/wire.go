@@ -373,6 +373,9 @@ func (w *wire) aborted() Verdict {
 	case w.waitedFor(by) >= patience:
 		why := tooSlow(by.Other())
 		why.Text += fmt.Sprintf(": the %v waited %v, and closed", by, w.waitedFor(by).Round(100*time.Millisecond))
+		if by == endpoint.Client && !w.answered && w.hello != nil {
+			why.Fix = fix(TooSlow, by) + "; or find out whether the port speaks TLS: one that does not may wait for the end of a line"
+		}
 		v.because(why)
 	case w.last == nil:
 		v.because(Reason{Code: Closed, Text: closedUnsaid})
