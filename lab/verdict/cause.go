@@ -267,7 +267,9 @@ func (w *wire) whyClosed(by endpoint.Side) Reason {
 		why.Causes = w.causes(by)
 	case by == endpoint.Server && !w.answered && !w.retried:
 		why.Text = "the server ended the connection without an answer to ClientHello, and without an alert"
-		why.Causes = []Cause{notYetTLS.of(by), headerMissing.of(by)}
+		for _, s := range w.unanswering() {
+			why.Causes = append(why.Causes, s.of(by))
+		}
 		if *w.goodbyes.Of(by) {
 			why.Text = "the server ended the connection with close_notify in place of an answer to ClientHello"
 			why.Causes = nil // it speaks TLS

@@ -157,7 +157,7 @@ func contradictions(c *tlsdecrypt.Connection, v Verdict) (wrong []string) {
 				wrong = append(wrong, fmt.Sprintf("cause %s (%s): %s", cause.Code, cause.Text, why))
 			}
 		}
-		aboutOffers := slices.Contains([]Code{NoCommonCipherSuite, NoCommonGroup, NoCommonSignature, NoCommonVersion}, cause.Code)
+		aboutOffers := slices.Contains([]Code{NoCommonCipherSuite, NoCommonGroup, NoCommonSignature, NoCommonVersion, UnrecognizedName}, cause.Code)
 		beforeTLS := cause.Code == SpokeNoTLS || cause.Code == ProxyHeader
 		no(beforeTLS && *f.spoke.Of(endpoint.Server), "the server speaks TLS")
 		no(!aboutOffers && !beforeTLS && cause.Code != NotAuthorised && cause.Code != NoClientCertificate && by == endpoint.Server && (f.unasked() && !f.resumed || f.empty.Client), "the client has shown no certificate")

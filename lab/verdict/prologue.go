@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"mtlslab.example/lab/lab/endpoint"
@@ -214,4 +215,16 @@ var (
 		"its configuration, or its answer to openssl s_client -starttls"}
 	headerMissing = &suspect{ProxyHeader, "the server expects the PROXY line of a load balancer before TLS, and got none",
 		"its configuration (nginx: listen ... proxy_protocol), or its answer to curl --haproxy-protocol"}
+	silentRefusal = &suspect{NoCommonVersion, "the server refuses the versions or the cipher suites of the client, or cannot use its own certificate and key, and sends no alert, as Dovecot does",
+		"its log, and what openssl s_client gets with other versions (-tls1_2, -tls1_3)"}
+	noBinding = &suspect{UnrecognizedName, "the server has no certificate for the host that the client asks for (server_name), and sends no alert, as IIS does",
+		"its answer to openssl s_client -servername with a name that it has"}
 )
+
+// unanswering are those of them that a connection leaves, the likeliest first.
+func (w *wire) unanswering() []*suspect {
+	if w.Prologue != nil && slices.ContainsFunc(w.Prologue.Layers, func(l *prologue.Layer) bool { return l.Kind == prologue.StartTLS && l.Agreed }) {
+		return []*suspect{silentRefusal, noBinding}
+	}
+	return []*suspect{notYetTLS, silentRefusal, noBinding, headerMissing}
+}

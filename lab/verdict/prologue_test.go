@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"slices"
 	"testing"
 
 	"mtlslab.example/lab/lab/endpoint"
@@ -50,5 +51,24 @@ func TestHeaderOfItsOwn(t *testing.T) {
 	v := Judge(nil, clientSees(errHTTP), 0, c)
 	if v.Code != ProxyHeader || v.RejectedBy != endpoint.Server || v.Reason != headerOfItsOwn.Text || v.Fix != headerOfItsOwn.Fix {
 		t.Errorf("%s by %v: %s; %s", v.Code, v.RejectedBy, v.Reason, v.Fix)
+	}
+}
+
+// A server that has agreed to begin TLS speaks it on that port.
+func TestUnanswering(t *testing.T) {
+	codes := func(c *tlsdecrypt.Connection) (codes []Code) {
+		for _, cause := range judgeWire(c).Causes {
+			codes = append(codes, cause.Code)
+		}
+		return codes
+	}
+	silent := func() *tlsdecrypt.Connection { return ended(talk(0, hello())(), endpoint.Server) }
+	if got := codes(silent()); !slices.Equal(got, []Code{SpokeNoTLS, NoCommonVersion, UnrecognizedName, ProxyHeader}) {
+		t.Error(got)
+	}
+	c := silent()
+	c.Prologue = &prologue.Prologue{Layers: []*prologue.Layer{{Protocol: "SMTP", Kind: prologue.StartTLS, Asked: "STARTTLS", Agreed: true}}}
+	if got := codes(c); !slices.Equal(got, []Code{NoCommonVersion, UnrecognizedName}) {
+		t.Error(got)
 	}
 }
