@@ -367,6 +367,9 @@ func (v *Verdict) addWire(seen Verdict) {
 	v.Offers = seen.Offers
 	if seen.How != Probably && (v.Reason == "" || v.unasked && v.Code == "" && seen.Reason != "") {
 		v.Reason, v.unasked = seen.Reason, seen.unasked
+		if v.Code == "" {
+			v.Fix, v.Doubt = cmp.Or(v.Fix, seen.Fix), cmp.Or(v.Doubt, seen.Doubt)
+		}
 	}
 	if v.Mutual == nil {
 		v.Mutual = seen.Mutual

@@ -280,6 +280,9 @@ func TestJudgeWireSilence(t *testing.T) {
 		if doubted != strings.HasSuffix(test.want, may) {
 			t.Errorf("%s: %v, fix %q", name, v.Doubt, v.Fix)
 		}
+		if own := Judge(nil, clientSees(nil), 0, test.c); doubted && (own.Doubt == nil || own.Fix != v.Fix) {
+			t.Errorf("%s, where the client is the lab's: %v, fix %q", name, own.Doubt, own.Fix)
+		}
 	}
 }
 
