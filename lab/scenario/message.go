@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"math"
 	"strings"
 	"sync"
 
@@ -24,6 +25,7 @@ type part struct {
 	by       endpoint.Side // who printed it, as far as it shows
 	counts   float64       // how much it counts among the parts: 1, or more for the deepest cause
 	times    int           // how often it is there
+	dated    bool          // it stands in a log, beside others that may have nothing to do with it
 }
 
 // partsOf takes a message apart: into its lines, without the frames of stack
@@ -34,7 +36,7 @@ type part struct {
 func partsOf(message string, about func(line string) bool) (parts []part) {
 	seen := map[string]int{} // their places among parts
 	chain := -1              // the last cause
-	lines := linesOf(message, about)
+	lines, dated := linesOf(message, about)
 	context := contextOf(lines)
 	for i, line := range lines {
 		if isAside(line) || frame().MatchString(line) || len(lines) > 1 && passesOn().MatchString(line) || i > 0 && pythonFrame().MatchString(lines[i-1]) && !named().MatchString(line) {
@@ -71,7 +73,7 @@ func partsOf(message string, about func(line string) bool) (parts []part) {
 			continue
 		}
 		seen[text] = len(parts)
-		parts = append(parts, part{text: text, line: line, excludes: excludes, by: by, counts: 1, times: 1})
+		parts = append(parts, part{text: text, line: line, excludes: excludes, by: by, counts: 1, times: 1, dated: dated[i]})
 		if len(lines) > 1 && ended().MatchString(line) {
 			parts[len(parts)-1].counts = afterwards
 		}
@@ -80,12 +82,24 @@ func partsOf(message string, about func(line string) bool) (parts []part) {
 			parts[chain].counts *= deepest
 		}
 	}
+	for i := range parts {
+		parts[i].counts *= parts[i].often()
+	}
 	return parts
 }
 
+// often is how much more a line counts that a log has many times.
+func (p *part) often() float64 {
+	if !p.dated {
+		return 1
+	}
+	return 1 + math.Log2(float64(p.times))/2
+}
+
 // linesOf returns the lines of a message, without what syslog and the like put
-// before them. If there are many it returns the last that are about something.
-func linesOf(message string, about func(line string) bool) (lines []string) {
+// before them, and which of them begin with a time. If there are many it returns
+// the last that are about something.
+func linesOf(message string, about func(line string) bool) (lines []string, dated []bool) {
 	if len(message) > MaxMessage {
 		message = message[len(message)-MaxMessage:]
 	}
@@ -116,10 +130,15 @@ func linesOf(message string, about func(line string) bool) (lines []string) {
 	}
 	lines = lines[max(0, len(lines)-maxLines):]
 	for i, line := range lines {
+		dated = append(dated, timed().MatchString(line))
 		lines[i] = strings.TrimSpace(logPrefix().ReplaceAllString(line, "$5"))
 	}
-	return lines
+	return lines, dated
 }
+
+// timed matches a line of a log: it has a time near its beginning, of the day or
+// in seconds.
+var timed = text.Pattern(`^.{0,40}\b\d\d:\d\d:\d\d\b|^.{0,10}\b1\d{9}\b`)
 
 // beforeReason matches what Python says before the reason.
 var beforeReason = text.Pattern(`\[SSL: CERTIFICATE_VERIFY_FAILED\] certificate verify failed: \b`)

@@ -5,9 +5,12 @@ import (
 	"strings"
 )
 
-// ofOthers is which part of the best score a line needs to be about something
-// else.
-const ofOthers = 0.6
+// Which part of the best score a line needs to be about something else, in the
+// report of one failure and in a log of many.
+const (
+	ofOthers = 0.6
+	ofLog    = 0.2
+)
 
 // tell takes the lines apart that are about something else than the best
 // scenario, and counts them all. A line is about the same if it may be: a stack
@@ -21,12 +24,15 @@ func (found *Found) tell(parts []part, byPart []map[*Scenario]float64) {
 	same := ranked(found.Scenarios, byPart[first])
 	apart := map[*Scenario]bool{}
 	for i, p := range parts {
-		about := ranked(builtIn(), byPart[i])
+		about, needed := ranked(builtIn(), byPart[i]), ofOthers
+		if p.dated && parts[first].dated {
+			needed = ofLog * p.often() / parts[first].often()
+		}
 		switch {
 		case len(about) == 0:
 		case slices.ContainsFunc(about, func(s *Scenario) bool { return slices.Contains(same, s) }):
 			found.Times += p.times
-		case byPart[i][about[0]] >= ofOthers*byPart[first][best]:
+		case byPart[i][about[0]] >= needed*byPart[first][best]:
 			apart[about[0]] = true
 			if n := slices.IndexFunc(found.Others, func(o Other) bool { return o.Scenario == about[0] }); n >= 0 {
 				found.Others[n].Times += p.times
@@ -35,6 +41,7 @@ func (found *Found) tell(parts []part, byPart []map[*Scenario]float64) {
 			}
 		}
 	}
+	slices.SortStableFunc(found.Others, func(a, b Other) int { return b.Times - a.Times })
 	found.Scenarios = slices.DeleteFunc(found.Scenarios, func(s *Scenario) bool { return apart[s] })
 }
 

@@ -26,7 +26,7 @@ type Found struct {
 	InHTTP    bool                      // it has the status of an answer in HTTP that refuses
 	OwnFile   bool                      // a program says this of its own file, whoever refuses in the scenario
 	Times     int                       // how many lines are about what Line is
-	Others    []Other                   // what other lines are about
+	Others    []Other                   // what other lines are about, most of them first
 }
 
 // Other is what some lines of a message are about that are not about the best
