@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -128,6 +129,18 @@ func clientTarget(c *cli.Context) (lab.ClientOptions, error) {
 	return o, err
 }
 
+// addressIn returns the HOST:PORT of a URL of another protocol, or of none; "":
+// there is none.
+func addressIn(s string) string {
+	if _, behind, ok := strings.Cut(s, "://"); ok {
+		s, _, _ = strings.Cut(behind, "/")
+	}
+	if host, port, err := net.SplitHostPort(s); err != nil || host == "" || port == "" || strings.ContainsAny(s, "@/ ") {
+		return ""
+	}
+	return s
+}
+
 // ownURL returns the URL of the lab's own server at --addr, which is called
 // localhost.
 func ownURL(c *cli.Context) (string, error) {
@@ -142,7 +155,14 @@ func ownURL(c *cli.Context) (string, error) {
 func httpsURL(c *cli.Context, source, s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "https" || u.Hostname() == "" {
-		return nil, &usageError{command: commandName(c), problem: source + " is \"" + s + "\", and must be like https://localhost:8443/"}
+		wrong := &usageError{command: commandName(c), problem: source + " is \"" + s + "\", and must be like https://localhost:8443/"}
+		if address := addressIn(s); address != "" {
+			wrong.hint = "https://" + address + "/" // the handshake is the same, whatever is spoken inside TLS
+			if strings.HasPrefix(source, "--") {
+				wrong.hint = commandName(c) + " " + source + " " + wrong.hint
+			}
+		}
+		return nil, wrong
 	}
 	if u.Path == "" {
 		u.Path = "/"
