@@ -13,6 +13,8 @@
 //	view.go         what one side saw, sorted out of an error of crypto/tls
 //	error.go        why, from such an error
 //	wire.go         what the messages show: outcome, rejecter, alert
+//	nottls.go       connections on which a side did not speak TLS
+//	aborted.go      connections that ended in the handshake without an alert
 //	cause.go        why, from the messages and their checks
 //	causes.go       what may be behind a refusal, the likeliest first
 //	evident.go      which of these the capture shows
@@ -22,7 +24,7 @@
 //	clientauth.go   whether the server asked for a certificate
 //	behind.go       what a server behind a proxy says in HTTP
 //	http2.go        how a server gives up a request of HTTP/2, or refuses in gRPC
-//	inside.go       what the server of a database says inside TLS
+//	inside.go       what servers of databases and of mail say inside TLS
 //	hostname.go     the server's name in TLS and in HTTP
 //	offer.go        what each side offered, where they found nothing in common
 //	serverchoice.go what servers have chosen on other connections
