@@ -155,6 +155,8 @@ func (s *story) judgedBelief() Belief {
 		return Belief{Nothing, "goes on without knowing who the client is"}
 	case s.doubted() || s.client.chain == tlsdecrypt.Fails:
 		return Belief{Shown, "goes on, whatever it thinks of the certificate of " + client}
+	case s.client.chain == tlsdecrypt.Holds && s.ofOthers:
+		return Belief{Shown, "goes on, and can know the client as " + client}
 	case s.client.chain == tlsdecrypt.Holds:
 		return Belief{Knows, "knows the client as " + client}
 	}

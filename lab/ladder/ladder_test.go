@@ -553,3 +553,16 @@ func TestWriteErrors(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Which server of others has verified a client's certificate is not known.
+func TestServerOfOthers(t *testing.T) {
+	c := replay(t, "tls13-mutual", true)
+	for _, test := range []struct {
+		o    Options
+		want string
+	}{{Options{}, "by now the server knows the client as CN=client"}, {Options{Stream: true}, "and can know the client as CN=client"}} {
+		if got := sentences(draw(t, c, test.o)); !strings.Contains(got, test.want) {
+			t.Errorf("no %q: %s", test.want, got)
+		}
+	}
+}

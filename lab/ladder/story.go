@@ -67,6 +67,7 @@ type story struct {
 	ended     bool                // a side has ended the connection
 	started   bool                // the client has made a false start
 	ahead     bool                // the server has judged the client's certificate before its Finished, as Go's do: it sent a ticket
+	ofOthers  bool                // a capture that the lab did not record: what the server has checked is not known
 	named     string              // the CAs of which the server asks for a certificate
 	problems  []tlsdecrypt.Problem
 	seen      seen
@@ -74,7 +75,7 @@ type story struct {
 
 // newStory returns the story of a connection.
 func newStory(c *tlsdecrypt.Connection, v *verdict.Verdict, o Options) *story {
-	s := &story{c: c, verdict: v, mark: o.note, progress: c.Progress(), problems: slices.Clone(c.Problems)}
+	s := &story{c: c, verdict: v, mark: o.note, progress: c.Progress(), problems: slices.Clone(c.Problems), ofOthers: o.Stream && len(c.Comments) == 0}
 	s.prologue(c.Prologue)
 	for i, m := range c.Messages {
 		s.problemsBefore(m)

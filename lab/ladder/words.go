@@ -368,6 +368,8 @@ func (s *story) nowKnowsClient() string {
 		return "by now the server goes on without knowing who the client is"
 	case s.doubted() || s.client.chain == tlsdecrypt.Fails:
 		return "by now the server goes on, whatever it thinks of the certificate of " + subject
+	case s.client.chain == tlsdecrypt.Holds && s.ofOthers:
+		return "by now the server goes on, and can know the client as " + subject
 	case s.client.chain == tlsdecrypt.Holds:
 		return "by now the server knows the client as " + subject
 	default:
