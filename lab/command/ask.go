@@ -172,6 +172,9 @@ func (p *Program) answer(c *cli.Context, message string) error {
 			}
 		}
 		for line := range strings.Lines(message) {
+			if scenario.SaysElsewhere(message) {
+				break // more than the alert does
+			}
 			if alert, ok := scenario.AlertIn(line); ok {
 				return p.answer(c, alert.String())
 			}

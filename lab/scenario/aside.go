@@ -59,7 +59,7 @@ var (
 	notHTTP = text.Pattern(`\bclient sent invalid (request|method) while reading client request line\b`)
 
 	// Lines that say only that another one has the reason.
-	passesOn = text.Pattern(`(?i)\bexception while handling client http traffic\b|\bexception caught on transport layer\b|\bGeneral (OpenSslEngine|SSLEngine) problem|\bsee (the )?inner exception\.?$|plaintext read error|\bCould not convert socket to TLS(;\s*(nested exception is:?)?)?\s*$|tls_read_plaintext error|\bAn internal exception was caught\b|\bA TLS error occurred\b|\bEncryption\(ssl/tls\) handshake failed|^(Error: )?The connection was lost\.?$|\bldap_\w+: Can't contact LDAP server \(-1\)|\bSSL connection failed with error code\b|\bFatal error: Error in the certificate\b`)
+	passesOn = text.Pattern(`(?i)\bexception while handling client http traffic\b|\bexception caught on transport layer\b|\bGeneral (OpenSslEngine|SSLEngine) problem|\bsee (the )?inner exception\.?$|plaintext read error|\bCould not convert socket to TLS(;\s*(nested exception is:?)?)?\s*$|tls_read_plaintext error|\bAn internal exception was caught\b|\bA TLS error occurred\b|\bEncryption\(ssl/tls\) handshake failed|^(Error: )?The connection was lost\.?$|\bldap_\w+: Can't contact LDAP server \(-1\)|\bSSL connection failed with error code\b|\bFatal error: Error in the certificate\b|\bCannot start TLS: handshake failure\b`)
 )
 
 // isMailReply reports whether a line is a reply of SMTP that is not about TLS.
@@ -73,6 +73,12 @@ func isTunnelRefused(line string) bool {
 	return notTunnelled().MatchString(line) && !namesFault().MatchString(line)
 }
 
+// isUnreached reports whether a line says that there was no connection. etcd
+// looks up the names in a certificate.
+func isUnreached(line string) bool {
+	return notReached().MatchString(line) && !strings.Contains(line, "does not match any of DNSNames")
+}
+
 // isUnverified reports whether a line is a warning that nothing is verified.
 func isUnverified(line string) bool {
 	return verifiesNothing().MatchString(line) && !namesFault().MatchString(line)
@@ -81,7 +87,7 @@ func isUnverified(line string) bool {
 // isAside reports whether a line says something else than what went wrong in
 // TLS.
 func isAside(line string) bool {
-	return tellsNoFault().MatchString(line) || noHeader().MatchString(line) || noServer().MatchString(line) || notHTTP().MatchString(line) || notReached().MatchString(line) || isTunnelRefused(line) || notOffered().MatchString(line) || isMailReply(line) || isUnverified(line)
+	return tellsNoFault().MatchString(line) || noHeader().MatchString(line) || noServer().MatchString(line) || notHTTP().MatchString(line) || isUnreached(line) || isTunnelRefused(line) || notOffered().MatchString(line) || isMailReply(line) || isUnverified(line)
 }
 
 // each reports whether there are lines in a message, and all are so, but for
@@ -101,12 +107,15 @@ func each(message string, is func(line string) bool) (all bool) {
 // Aside returns what a message that no scenario fits says, and what to do; "":
 // nothing is known of it.
 func Aside(message string) string {
+	if said := saidElsewhere(message); said != "" {
+		return said
+	}
 	switch {
 	case isTunnelRefused(message):
 		return "the proxy did not open the way to the server, and no TLS was spoken yet: with 403 its rules forbid it, with 407 it wants a login; NO_PROXY=HOST goes past it"
 	case refusedInMQTT().MatchString(message):
 		return "the server refuses this in MQTT: the connection is there, and TLS is complete if it is used; the server's log says why, and its users and access rules do"
-	case notReached().MatchString(message):
+	case isUnreached(message):
 		return "no TLS was spoken yet: is the address right, does a server listen there, and may this machine reach it?"
 	case notOffered().MatchString(message):
 		return "no TLS was spoken yet: the server does not offer STARTTLS here, or not now, as without a key or certificate that it can load; its configuration and its log say why, and openssl s_client -starttls PROTOCOL -connect HOST:PORT shows whether something on the way takes the offer out"

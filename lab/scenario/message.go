@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"sync"
 
@@ -51,6 +52,9 @@ func partsOf(message string, about func(line string) bool) (parts []part) {
 		}
 		if receiving().MatchString(line) {
 			text += " curlreceiving"
+		}
+		if strings.Contains(line, "OutOfMemoryError") && slices.ContainsFunc(lines, kafkaReceive().MatchString) {
+			text += " kafkaplaintext"
 		}
 		if context == endpoint.Server && strings.Contains(text, "socket hang up") {
 			text += " tlsClientError" // Node's event, which may have been cut off
@@ -103,7 +107,7 @@ func linesOf(message string, about func(line string) bool) (lines []string, date
 	if len(message) > MaxMessage {
 		message = message[len(message)-MaxMessage:]
 	}
-	message = strings.TrimSpace(colour().ReplaceAllString(message, ""))
+	message = translated.Replace(strings.TrimSpace(colour().ReplaceAllString(message, "")))
 	lineEnds := strings.Count(message, "\n")
 	inDump := false // of a handshake message
 	for line := range strings.Lines(message) {
@@ -177,6 +181,10 @@ var unsupportedProtocol = text.Pattern(`(?i)\bunsupported.protocol\b`)
 
 // receiving matches what curl says after a handshake that was complete for it.
 var receiving = text.Pattern(`\bcurl: \(56\)`)
+
+// kafkaReceive matches where a client of Kafka takes the first bytes of TLS for
+// the length of an answer, and has no memory for it.
+var kafkaReceive = text.Pattern(`\bkafka\.common\.network\.NetworkReceive\.readFrom`)
 
 // deepest is how much more the deepest cause of a chain counts.
 const deepest = 1.5
@@ -301,12 +309,24 @@ var rewordings = []func(string) string{
 	text.Replacing(`http://[^" ]*": EOF$`, "Empty reply from server"),                                // Go's
 	text.Replacing(`Connection reset$`, "connection reset by peer"),                                  // Java's
 	openSSLCode,
-	text.Replacing(`client closed connection while SSL handshaking`, "peer closed connection in SSL handshake while SSL handshaking"), // nginx's
-	text.Replacing(`\bhandshake rejected while SSL handshaking`, "tlsv1 unrecognized name while SSL handshaking"),                     // the same, with ssl_reject_handshake
-	text.Replacing(`^.*\bLayer6 invalid response, info: "certificate verify failed".*`, "certificate verify failed"),                  // HAProxy's
-	text.Replacing(`\bpeer cert untrusted or revoked \(0x22\)`, "certificate revoked"),                                                // OpenLDAP's with GnuTLS: GNUTLS_CERT_REVOKED is 0x20
-	text.Replacing(`\bSSL_connect failed: certificate verify failed`, "certificate verify failed"),                                    // Redis's client
-	text.Replacing(`kafka: client has run out of available brokers( to talk to)?:`, "transport: authentication handshake failed:"),    // sarama's, as gRPC says it
+	text.Replacing(`\bAccessDeniedException:? /`, "EACCES: permission denied, open /"),                                                                       // which others say of logins
+	text.Replacing(`No such file or directory, \(no key found, .*`, "No such file or directory"),                                                             // curl's, of a file that it has not read
+	text.Replacing(`The remote certificate is invalid according to the validation procedure: RemoteCertificateNotAvailable`, "remotecertificateunavailable"), // .NET's, which is no reason of the rest
+	text.Replacing(`invalid certificate or no client certificate supplied`, "vaultsuppliednone"),                                                             // Vault's
+	text.Replacing(`\bkeyUsage extension`, "basickeyusage"),                                                                                                  // mbedTLS's, which is not the extended one
+	text.Replacing(`\bBADCERT_(\w+)`, "badcert$1"),                                                                                                           // mbedTLS's
+	text.Replacing(`\bSSL_accept returned=\d errno=\d state=\w+ read client hello \w: http request\b`, "SSL routines::HTTP_REQUEST"),                         // Ruby's, with OpenSSL 1.0
+	text.Replacing(`Could not find user ("[^"]*" )?for db "?\$external"?`, "externaluserunknown"),                                                            // MongoDB's
+	text.Replacing(`\bSSL off$`, "no encryption"),                                                                                                            // PostgreSQL's, before version 14
+	text.Replacing(`RECV <<22,3,[0-4],\S*|\bunrecognized RPC byte: byte=22\b`, "unexpectedtlsrecord"),                                                        // EMQX's and Consul's, of a ClientHello
+	text.Replacing(`not an SSL/TLS record: 0[3-5]00[0-9a-f]{4}0[1-5][0-9a-f]*`, "plain HTTP request was sent to HTTPS port"),                                 // Netty, of a request of Cassandra
+	text.Replacing(` 403 (7|13|16|17) \d+ \d+$`, " HTTP 403.$1"),                                                                                             // IIS's log: status, substatus, Windows' and the time
+	text.Replacing(`client closed connection while SSL handshaking`, "peer closed connection in SSL handshake while SSL handshaking"),                        // nginx's
+	text.Replacing(`\bhandshake rejected while SSL handshaking`, "tlsv1 unrecognized name while SSL handshaking"),                                            // the same, with ssl_reject_handshake
+	text.Replacing(`^.*\bLayer6 invalid response, info: "certificate verify failed".*`, "certificate verify failed"),                                         // HAProxy's
+	text.Replacing(`\bpeer cert untrusted or revoked \(0x22\)`, "certificate revoked"),                                                                       // OpenLDAP's with GnuTLS: GNUTLS_CERT_REVOKED is 0x20
+	text.Replacing(`\bSSL_connect failed: certificate verify failed`, "certificate verify failed"),                                                           // Redis's client
+	text.Replacing(`kafka: client has run out of available brokers( to talk to)?:`, "transport: authentication handshake failed:"),                           // sarama's, as gRPC says it
 	text.Replacing(expiryOfCurl, "${1}sslv3 alert certificate expired"),
 	text.Replacing(`Unable to get certificate\b`, "unloadable"), // MySQL's and MariaDB's, of their own file
 	// Erlang's server, of a client that refuses it: servers alone send that alert
@@ -317,7 +337,6 @@ var rewordings = []func(string) string{
 	text.Replacing(`bad_header,<<22,3,\S*|Invalid version of beats protocol: 22\b`, "unexpectedtlsrecord"),         // RabbitMQ's and Logstash's, of a ClientHello
 	text.Replacing(`\bSSLProtocolException\b`, "SSLException"),                                                     // which is about no version
 	text.Replacing(`handshake failed: A TLS fatal alert has been received`, "A TLS fatal alert has been received"), // GnuTLS's, which names none
-	text.Replacing(`\bUnsupportedCertVersion\b`, "x509v1"),                                                         // rustls's, of no version of TLS
 	text.Replacing(`unexpected ID \\?"spiffe://`, "unexpectedspiffeid "),
 	text.Replacing(`Unsupported record version Unknown-[\d.]+`, "Unsupported or unrecognized SSL message"),          // Java's
 	text.Replacing(`\bInvalidMessage\(InvalidContentType\)`, "received corrupt message of type InvalidContentType"), // rustls's, as a value
@@ -388,7 +407,7 @@ func withoutPackage(name string) string {
 
 // verifyNumber puts the text behind the number of an error of OpenSSL's
 // verification.
-var verifyNumber = text.ReplacingFunc(`(?i)(?:verify (?:error|return code|result)|num|ssl_[cf]_(?:ca_)?err|depth \d+,? error)\s*[:=]?\s*(?:num=|code )?\d+\b`, func(s string) string {
+var verifyNumber = text.ReplacingFunc(`(?i)(?:verify (?:error|return code|result)|says error|num|ssl_[cf]_(?:ca_)?err|depth \d+,? error)\s*[:=]?\s*(?:num=|code )?\d+\b`, func(s string) string {
 	return s + " " + verifyErrors[s[strings.LastIndexFunc(s, isNoDigit)+1:]] + " "
 })
 

@@ -58,6 +58,9 @@ const few = 4
 // scenarios have it. Then with the alert that the message names, and at last
 // with all of the scenarios' text.
 func Search(message string) Found {
+	if saidElsewhere(message) != "" {
+		return Found{}
+	}
 	c := builtInCatalogue()
 	all := c.all
 	parts := partsOf(message, c.isAbout)
