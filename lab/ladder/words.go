@@ -10,6 +10,7 @@ import (
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 // This file and the words_*.go beside it have the sentences of the ladder. They
@@ -158,6 +159,8 @@ func (s *story) alert(m *tlsdecrypt.Message) string {
 		return "The server cannot decrypt the client's alert, which is not encrypted."
 	case m != s.progress.Alert:
 		return plain(d.Note())
+	case s.verdict.How == verdict.NotTLS && s.verdict.Code == verdict.Closed:
+		return "The server's answer to a client that has gone without a ClientHello."
 	}
 	said := fmt.Sprintf("The %s breaks off: %s.", m.From, s.why(m))
 	if s.sentOpen(m) {

@@ -82,6 +82,13 @@ func (w *wire) leftUnsaid() Verdict {
 	return leftSilently(w.EndedAt.Sub(w.Opened))
 }
 
+// answersEnd reports whether an alert is a server's answer to a client that has
+// closed without a ClientHello, as Java's servers send it.
+func (w *wire) answersEnd(alert *tlsdecrypt.Message) bool {
+	return alert.From == endpoint.Server && w.afterEnd(alert) && !w.NoSYN && !w.Lacking && len(w.Problems) == 0 && w.Prologue == nil &&
+		!slices.ContainsFunc(w.Messages, func(m *tlsdecrypt.Message) bool { return m.From == endpoint.Client })
+}
+
 // leftInHello is the verdict on a client that closed before the end of its
 // ClientHello.
 func leftInHello() Verdict {

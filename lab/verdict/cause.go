@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/x509"
 	"fmt"
@@ -26,6 +27,10 @@ func (w *wire) why(by endpoint.Side) Reason {
 		why := Reason{Code: NoClientCertificate, Text: noClientCertificate + w.silently(by)}
 		if w.request != nil && len(w.wanted()) == 0 { // for which no client keeps one back
 			why.Fix = "give the client a certificate and its key, of a CA that the server trusts"
+		}
+		if keys := w.takesKeys(); keys != "" {
+			why.Text += "; the server takes " + keys + ", and a client keeps back a certificate with another key"
+			why.Fix = cmp.Or(why.Fix, fix(why.Code, by)) + "; or have the server take signatures of other keys, too"
 		}
 		return why
 	case other.signature == tlsdecrypt.Fails && (alert == nil || isAboutSignature(*alert)) && (other.faultThat(alert) == nil || alert != nil && !alert.RefusesCertificate()):
@@ -84,6 +89,9 @@ func (w *wire) whyAlert(d tlswire.AlertDescription, by endpoint.Side) Reason {
 		why = Reason{Code: Other, Text: fmt.Sprintf("the %v sent protocol_version, although the two had agreed on %v: to it something that came then is no TLS record, or one of another version", by, w.Version), Fix: fixed(findMeddling, by)}
 	case d == tlswire.AlertProtocolVersion && by == endpoint.Client && w.choice != nil:
 		why.Text += ": it has chosen " + w.choice.Version().String()
+	case by == endpoint.Client && !isAboutCertificate(d) && w.choseUnoffered():
+		return Reason{Code: NoCommonALPN, Text: fmt.Sprintf("the client sent %v: the server has chosen %q (ALPN), which the client did not offer", d, w.ALPN),
+			Fix: "have the server choose from what the client offers, or the client offer that protocol, too (RFC 7301 section 3.2)"}
 	case d == tlswire.AlertNoApplicationProtocol && by == endpoint.Server:
 		add(": ", w.offer().ALPN)
 		why.Fix = fixFor(why.Code, w.offer())
@@ -135,6 +143,12 @@ func (w *wire) curveOf(leaf *x509.Certificate) string {
 		return key.Params().Name
 	}
 	return ""
+}
+
+// choseUnoffered reports whether the server has chosen an application protocol
+// that the client did not offer.
+func (w *wire) choseUnoffered() bool {
+	return w.ALPN != "" && w.hello != nil && !w.Lacking && !slices.Contains(w.offer().ALPN, w.ALPN)
 }
 
 // isAboutPSK reports whether an alert says that the other side has not the same

@@ -25,6 +25,8 @@ func TestClaims(t *testing.T) {
 	curve := func(version tlswire.Version) *tlsdecrypt.Connection {
 		return ended(talk(version, hello(), serverHello(), shows(client, newCertificate(t, nil).Raw))(alert(server, tlswire.AlertIllegalParameter)), server)
 	}
+	echo := ended(talk(tlswire.VersionTLS12, hello(), serverHello())(alert(client, tlswire.AlertDecodeError)), client)
+	echo.ALPN = "echo/0.1"
 	for name, test := range map[string]struct {
 		c         *tlsdecrypt.Connection
 		want      string
@@ -41,6 +43,7 @@ func TestClaims(t *testing.T) {
 		"closed a minute after no certificate":   {endedAfter(silent(), server, time.Minute), "unknown", "idle", "certificate"},
 		"another pre-shared key":                 {ended(talk(0, psk)(alert(server, tlswire.AlertIllegalParameter)), server), "rejected by server: other; server's illegal_parameter", "pre-shared", "certificate"},
 		"and as the RFC has it":                  {ended(talk(0, psk)(alert(server, tlswire.AlertDecryptError)), server), "rejected by server: other; server's decrypt_error", "pre-shared", "certificate"},
+		"a protocol that was not offered":        {echo, "rejected by client: no_common_alpn; client's decode_error", `has chosen "echo/0.1"`, "update"},
 		"a curve, in TLS 1.2":                    {curve(tlswire.VersionTLS12), "rejected by server: other; server's illegal_parameter", "the client's key is on P-256", ""},
 		"none, in TLS 1.3":                       {curve(tlswire.VersionTLS13), "rejected by server: other; server's illegal_parameter", "not allowed there", "curve"},
 		"no renegotiation": {ended(handshake(tlswire.VersionTLS12)(hello(), warning(server, tlswire.AlertNoRenegotiation), alert(client, tlswire.AlertHandshakeFailure)), client),

@@ -30,6 +30,31 @@ func (w *wire) wanted() []tlswire.DistinguishedName {
 	return nil
 }
 
+// takesKeys says that the server asked for a certificate with a key of one kind;
+// "": it takes both RSA and ECDSA, or did not say.
+func (w *wire) takesKeys() string {
+	var schemes []tlswire.SignatureScheme
+	switch request := w.request.(type) {
+	case *tlswire.CertificateRequest:
+		if x, ok := tlswire.Lookup[*tlswire.SignatureSchemeList](request.Extensions, tlswire.ExtensionSignatureAlgorithms); ok {
+			schemes = x.Schemes
+		}
+	case *tlswire.CertificateRequestTLS12:
+		schemes = request.SignatureAlgorithms
+	}
+	names := tlswire.Names(schemes)
+	isFor := func(kind string) bool {
+		return slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, kind) })
+	}
+	switch rsa, ecdsa := isFor("rsa_"), isFor("ecdsa_"); {
+	case rsa && !ecdsa:
+		return "signatures of RSA keys alone (" + few(names) + ")"
+	case ecdsa && !rsa:
+		return "no signatures of RSA keys (" + few(names) + ")"
+	}
+	return ""
+}
+
 // haveIssued reports whether one of the certificates that a client has sent is
 // of one of the CAs that the server wants, or may be.
 func haveIssued(wanted []tlswire.DistinguishedName, ders [][]byte) bool {

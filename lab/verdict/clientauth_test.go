@@ -249,3 +249,19 @@ func TestFixForProtocol(t *testing.T) {
 		}
 	}
 }
+
+// A client without a certificate may have one whose key the server does not
+// take.
+func TestTakesKeys(t *testing.T) {
+	for scheme, want := range map[tlswire.SignatureScheme]string{tlswire.SchemeRSAPSSRSAESHA256: "RSA keys alone (rsa_pss_rsae_sha256)", tlswire.SchemeECDSASecp256r1SHA256: "no signatures of RSA keys", 0: ""} {
+		request := &tlswire.CertificateRequest{}
+		if scheme != 0 {
+			request.Extensions = []tlswire.Extension{{Type: tlswire.ExtensionSignatureAlgorithms, Body: &tlswire.SignatureSchemeList{Schemes: []tlswire.SignatureScheme{scheme}}}}
+		}
+		c := talk(tlswire.VersionTLS13, hello(), serverHello(), said(endpoint.Server, request), shows(endpoint.Server, nil), finished(endpoint.Server), shows(endpoint.Client), finished(endpoint.Client))(alert(endpoint.Server, tlswire.AlertCertificateRequired))
+		v := judgeWire(ended(c, endpoint.Server))
+		if v.Code != NoClientCertificate || !strings.Contains(v.Reason, want) || (want == "") != (v.Reason == noClientCertificate) {
+			t.Errorf("%v: %s, %s, %s", scheme, v.Code, v.Reason, v.Fix)
+		}
+	}
+}

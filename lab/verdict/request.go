@@ -80,8 +80,8 @@ func (w *wire) addRefusal(v *Verdict) {
 	case m == nil:
 	case client.empty:
 		v.refuseInHTTP(m, Reason{Code: NoClientCertificate, Text: "the client sent none"})
-	case m.HTTP.Status == http.StatusForbidden && len(client.doubts) > 0 && client.chain != tlsdecrypt.Fails:
-		v.becauseInHTTP(w.doubted(client, "refuses in HTTP with 403"))
+	case isUnauthorised(m.HTTP.Status) && (m.HTTP.Status == http.StatusForbidden || m.HTTP.Authenticate() == "") && len(client.doubts) > 0 && client.chain != tlsdecrypt.Fails:
+		v.becauseInHTTP(w.doubted(client, fmt.Sprintf("refuses in HTTP with %d", m.HTTP.Status)))
 	case m.HTTP.Status == http.StatusForbidden && client.chain != tlsdecrypt.Fails && w.takesAny():
 		v.becauseInHTTP(Reason{Code: NotAuthorised, Text: "the handshake succeeded with the client's certificate, and the server refuses in HTTP with 403: it does not allow the client what it asked for, or verifies certificates only there, and does not take this one",
 			Fix: "look into the log of the server: it says which; then have it allow the name in the certificate, or use another certificate"})

@@ -202,7 +202,7 @@ func (w *wire) judge() Verdict {
 	if w.NotTLSFrom != endpoint.Unknown && !w.Succeeded {
 		return w.notTLS()
 	}
-	if m := w.Alert; m != nil {
+	if m := w.Alert; m != nil && !w.answersEnd(m) {
 		v := Verdict{Outcome: Rejected, RejectedBy: m.From, Alert: newAlert(m.Alert.Description, m.From)}
 		v.because(w.why(m.From))
 		v.Offers = w.offers(m.From)

@@ -52,6 +52,8 @@ func TestJudgeWire(t *testing.T) {
 		"cut off":                        {endsWith(begun(), tlsdecrypt.CutOff), "unknown (cut off)"},
 		"an end of nobody":               {endsWith(begun(), tlsdecrypt.Closed), "unknown (cut off)"},
 		"nobody spoke":                   {ended(nothing(), client), "unknown (not TLS): closed"},
+		"the server answers the end":     {answersFIN(nothing(), tlswire.AlertHandshakeFailure), "unknown (not TLS): closed"},
+		"and a ClientHello":              {answersFIN(talk(0, hello())(), tlswire.AlertHandshakeFailure), "rejected by server: other; server's handshake_failure"},
 		"nobody spoke for long":          {endedAfter(nothing(), server, 5*time.Second), "rejected (aborted) by server: too_slow"},
 		"a client that waits, and goes":  {endedAfter(talk(0, hello())(), client, 3*time.Second), "rejected (aborted) by client: too_slow"},
 		"a server that waits, and goes":  {endedAfter(flight(), server, patience), "rejected (aborted) by server: too_slow"},
