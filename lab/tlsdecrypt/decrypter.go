@@ -154,6 +154,9 @@ func (d *decrypter) open(w *writeState, rec *tlsRecord, m *Message) ([]byte, boo
 	if rec.hole {
 		w.incomplete = true
 	}
+	if beginsHello(rec) {
+		w.headless = false // nothing comes before it, ChangeCipherSpec least of all
+	}
 	if (w.headless || w.lost) && !w.encrypts() && !d.next.hs.tls13() && looksEncrypted(rec) {
 		d.encrypt(w) // its ChangeCipherSpec is among what is missing
 		w.blind = w.encrypting == nil

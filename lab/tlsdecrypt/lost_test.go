@@ -295,3 +295,25 @@ func noneFailsIn(t *testing.T, what string, blocks [][]byte) (held int) {
 	d.Close()
 	return held
 }
+
+// A message that spans records is read whole where only the SYN is missing: what
+// continues it is not taken for encrypted.
+func TestLongMessageWithoutSYN(t *testing.T) {
+	server, client := serverConfig(), clientConfig()
+	client.MaxVersion = tls.VersionTLS12
+	long := client.Certificates[0]
+	for len(long.Certificate)*len(long.Certificate[0]) < 2*tlswire.MaxPlaintext {
+		long.Certificate = append(slices.Clone(long.Certificate), long.Certificate[0])
+	}
+	client.Certificates = []tls.Certificate{long}
+	r := record(t, server, client).change(func(e wiretap.Event) []wiretap.Event {
+		if e.Kind == wiretap.Open {
+			return []wiretap.Event{e, {Kind: wiretap.Gap, From: endpoint.Client, Missing: -1}, {Kind: wiretap.Gap, From: endpoint.Server, Missing: -1}}
+		}
+		return []wiretap.Event{e}
+	})
+	c := r.dissect(t, Options{})
+	if sealed := slices.ContainsFunc(c.Messages, func(m *Message) bool { return m.Encrypted }); sealed || !c.ClientAuth {
+		t.Errorf("encrypted messages: %v; client certificate: %v; %v", sealed, c.ClientAuth, c.Problems)
+	}
+}

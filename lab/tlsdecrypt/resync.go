@@ -210,6 +210,20 @@ func looksEncrypted(rec *tlsRecord) bool {
 	return false
 }
 
+// beginsHello reports whether a record begins with a ClientHello or ServerHello
+// that is not encrypted: its type, a length and a version that fit (RFC 9846
+// section 4.2).
+func beginsHello(rec *tlsRecord) bool {
+	const shortest = 2 + 32 + 1 // of a version, a random and an empty session ID
+	b := rec.Fragment
+	if rec.Type != tlswire.ContentTypeHandshake || rec.hole || len(b) < tlswire.HandshakeHeaderLen+2 {
+		return false
+	}
+	t, n := tlswire.HandshakeType(b[0]), int(b[1])<<16+int(b[2])<<8+int(b[3])
+	return (t == tlswire.TypeClientHello && rec.from == endpoint.Client || t == tlswire.TypeServerHello && rec.from == endpoint.Server) &&
+		n >= shortest && n <= tlswire.MaxHandshake && b[4] == 3 && b[5] <= 4
+}
+
 // maxRecount is how many bytes are decrypted in vain to find out how many
 // records are missing.
 const maxRecount = 32 << 20
