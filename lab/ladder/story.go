@@ -162,7 +162,7 @@ func (s *story) problem(p tlsdecrypt.Problem) {
 // wait for the server's Finished (RFC 7918).
 func (s *story) falseStart(m *tlsdecrypt.Message) {
 	early := m.From == endpoint.Client && m.Type == tlswire.ContentTypeApplicationData && s.client.ciphered && !s.server.ciphered
-	if early && !s.started && s.c.Version != 0 && !s.tls13() {
+	if early && !s.started && s.c.Version != 0 && !s.tls13() && !s.progress.Lacking {
 		s.started = true
 		s.across("false start: the client does not wait for the server's Finished (RFC 7918)")
 	}

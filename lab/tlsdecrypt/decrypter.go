@@ -157,7 +157,8 @@ func (d *decrypter) open(w *writeState, rec *tlsRecord, m *Message) ([]byte, boo
 	if beginsHello(rec) {
 		w.headless = false // nothing comes before it, ChangeCipherSpec least of all
 	}
-	if (w.headless || w.lost) && !w.encrypts() && !d.next.hs.tls13() && looksEncrypted(rec) {
+	isData := rec.Type == tlswire.ContentTypeApplicationData && d.next.hs.version != 0
+	if (w.headless || w.lost) && !w.encrypts() && !d.next.hs.tls13() && (isData || looksEncrypted(rec)) {
 		d.encrypt(w) // its ChangeCipherSpec is among what is missing
 		w.blind = w.encrypting == nil
 	}
