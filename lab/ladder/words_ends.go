@@ -355,7 +355,11 @@ func (s *story) accepted() string {
 	case s.client.chain == tlsdecrypt.Holds && s.server.chain == tlsdecrypt.Holds:
 		return fmt.Sprintf("Accepted: the client knows that it talks to %s, and the server that it talks to %s.", s.server.subject(), s.client.subject())
 	}
-	return fmt.Sprintf("Accepted: the client %s; the server %s.", s.server.known("server"), s.client.known("client"))
+	client := s.client.known("client")
+	if s.progress.Lacking && !s.client.shown && s.c.ClientAuth {
+		client = "asked for a certificate, and what the client showed is not in the capture"
+	}
+	return fmt.Sprintf("Accepted: the client %s; the server %s.", s.server.known("server"), client)
 }
 
 // known is what the other side has learned of a party.

@@ -48,6 +48,22 @@ func (w *wire) fixOfCapture() string {
 	return "record it until the connection has ended"
 }
 
+// answersRequest reports whether the server answered a request in HTTP, for
+// which it must have completed the handshake, whatever of that is missing.
+func (w *wire) answersRequest() bool {
+	asked := false
+	for _, m := range w.Messages {
+		switch {
+		case m.Encrypted || m.Key == (tlsdecrypt.Key{}) || m.Key.Secret == "client_early_traffic_secret":
+		case m.From == endpoint.Client && m.IsRequest():
+			asked = true
+		case m.From == endpoint.Server && asked && m.IsAnswer():
+			return true
+		}
+	}
+	return false
+}
+
 // serverWentOn reports whether the server of TLS 1.2 and before, whose client's
 // Finished was not seen, sent data after its own Finished. In a full handshake
 // it waits for the client's Finished before that (RFC 5246 section 7.3), and

@@ -268,3 +268,25 @@ func TestAdviseUnlogged(t *testing.T) {
 		}
 	}
 }
+
+// An answer to a request shows that the handshake was complete, but not one to
+// early data.
+func TestAnswersRequest(t *testing.T) {
+	early := request()
+	early.Key.Secret = "client_early_traffic_secret"
+	for name, test := range map[string]struct {
+		said []*tlsdecrypt.Message
+		want bool
+	}{
+		"answered":      {[]*tlsdecrypt.Message{opened(request()), opened(answer(200))}, true},
+		"not yet":       {[]*tlsdecrypt.Message{opened(request())}, false},
+		"to early data": {[]*tlsdecrypt.Message{early, opened(answer(200))}, false},
+		"before asked":  {[]*tlsdecrypt.Message{opened(answer(200)), opened(request())}, false},
+		"in plain HTTP": {[]*tlsdecrypt.Message{request(), answer(200)}, false},
+	} {
+		w := wire{Connection: talk(tlswire.VersionTLS13, hello(), serverHello())(test.said...)}
+		if got := w.answersRequest(); got != test.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

@@ -105,6 +105,7 @@ func (w *wire) read(c *tlsdecrypt.Connection) {
 	for _, m := range c.Messages {
 		w.take(m)
 	}
+	w.Succeeded = w.Succeeded || w.Alert == nil && w.Lacking && w.answersRequest()
 	if w.leaver = cmp.Or(w.leaver, c.EndedBy); c.End == tlsdecrypt.EndedBetween {
 		w.leaver = endpoint.Unknown
 	}
