@@ -566,3 +566,17 @@ func TestServerOfOthers(t *testing.T) {
 		}
 	}
 }
+
+// A key that both sides were given is no session that was resumed.
+func TestGivenKeyInList(t *testing.T) {
+	for age, want := range map[uint32]string{0: "(PSK)", 7: "(resumed)"} {
+		psk := &tlswire.OfferedPSKs{Identities: []tlswire.PSKIdentity{{Identity: []byte("bob"), ObfuscatedTicketAge: age}}}
+		hello := &tlswire.ClientHello{Extensions: []tlswire.Extension{{Type: tlswire.ExtensionPreSharedKey, Body: psk}}}
+		c := &tlsdecrypt.Connection{Messages: []*tlsdecrypt.Message{
+			{From: endpoint.Client, Type: tlswire.ContentTypeHandshake, Handshake: &tlswire.Handshake{Type: tlswire.TypeClientHello, Body: hello}}}}
+		c.Version, c.Resumption = tlswire.VersionTLS13, tlsdecrypt.ByPSK
+		if line := lineOf(c, Options{}); !strings.Contains(line, want) {
+			t.Errorf("%q, want %s", line, want)
+		}
+	}
+}

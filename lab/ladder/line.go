@@ -40,7 +40,11 @@ func Line(c *tlsdecrypt.Connection, v *verdict.Verdict, o Options) string {
 	var s story
 	s.sum(c, v)
 	subject := s.client.subject()
-	if subject == "" && c.Resumption != tlsdecrypt.FullHandshake {
+	switch {
+	case subject != "":
+	case c.ByGivenKey():
+		subject = "(PSK)"
+	case c.Resumption != tlsdecrypt.FullHandshake:
 		subject = "(resumed)"
 	}
 	version, group, server := "", "", c.ServerName

@@ -125,7 +125,7 @@ func (s *story) clientHello(hello *tlswire.ClientHello) string {
 	psk, hasPSK := tlswire.Lookup[*tlswire.OfferedPSKs](hello.Extensions, tlswire.ExtensionPreSharedKey)
 	ticket, hasTicket := tlswire.Lookup[*tlswire.SessionTicket](hello.Extensions, tlswire.ExtensionSessionTicket)
 	switch {
-	case hasPSK && isTicket(psk):
+	case hasPSK && psk.AreTickets():
 		said.WriteString(" Brings the ticket of an earlier session, and a proof (the binder) that it has the secret that goes with it.")
 	case hasPSK:
 		said.WriteString(" Names a key that both sides were given beforehand (PSK), with a proof (the binder) that it has it.")
@@ -150,21 +150,9 @@ func versionsOf(offer tlswire.Offer) []string {
 	return versions
 }
 
-// isTicket distinguishes a ticket from a key that was agreed on by other means,
-// which has no age (RFC 9846 section 4.3.11).
-func isTicket(psk *tlswire.OfferedPSKs) bool {
-	return len(psk.Identities) > 0 && psk.Identities[0].ObfuscatedTicketAge != 0
-}
-
 // byGivenKey reports whether the two sides know each other by a key that both
 // were given, and not by an earlier session.
-func (s *story) byGivenKey() bool {
-	if s.c.Resumption != tlsdecrypt.ByPSK || s.hello == nil {
-		return s.c.Resumption == tlsdecrypt.FullHandshake && s.c.CipherSuite.Info().KeyExchange.IsPSK()
-	}
-	psk, ok := tlswire.Lookup[*tlswire.OfferedPSKs](s.hello.Extensions, tlswire.ExtensionPreSharedKey)
-	return ok && !isTicket(psk)
-}
+func (s *story) byGivenKey() bool { return s.c.ByGivenKey() }
 
 // explain says once what a group is that has a long name.
 func (s *story) explain(group string) string {

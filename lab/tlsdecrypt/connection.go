@@ -2,6 +2,7 @@ package tlsdecrypt
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"mtlslab.example/lab/lab/chain"
@@ -87,7 +88,27 @@ type Negotiated struct {
 	ClientAuth  bool // the server sent a CertificateRequest
 }
 
-// Resumption is how an earlier session was resumed.
+// ByGivenKey reports whether the two sides know each other by a key that both
+// were given, and not by an earlier session: one of TLS 1.3 that is no ticket,
+// or that of a cipher suite of TLS 1.2.
+func (c *Connection) ByGivenKey() bool {
+	if c.Resumption != ByPSK {
+		return c.Resumption == FullHandshake && c.CipherSuite.Info().KeyExchange.IsPSK()
+	}
+	for _, m := range slices.Backward(c.Messages) {
+		if m.Handshake == nil {
+			continue
+		}
+		if hello, ok := m.Body().(*tlswire.ClientHello); ok {
+			psk, ok := tlswire.Lookup[*tlswire.OfferedPSKs](hello.Extensions, tlswire.ExtensionPreSharedKey)
+			return ok && !psk.AreTickets()
+		}
+	}
+	return false
+}
+
+// Resumption is how an earlier session was resumed, or in TLS 1.3 a key that both
+// sides were given used in the same way (ByGivenKey).
 type Resumption string
 
 // The ways of resumption.

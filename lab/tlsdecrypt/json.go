@@ -54,7 +54,7 @@ func (c *Connection) Describe() Description {
 		}
 	}
 	if c.Version != 0 {
-		resumed := c.Resumption != FullHandshake
+		resumed := c.Resumption != FullHandshake && !c.ByGivenKey()
 		v.TLS.Version, v.TLS.CipherSuite, v.TLS.Resumed = c.Version.String(), c.CipherSuite.String(), &resumed
 		if c.ClientAuth || c.flightsSeen() {
 			v.TLS.ClientAuth = &c.ClientAuth

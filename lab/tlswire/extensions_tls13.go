@@ -91,6 +91,12 @@ type OfferedPSKs struct {
 	Binders    [][]byte
 }
 
+// AreTickets reports whether the first is a ticket: a key that both sides were
+// given by other means has no age (RFC 9846 section 4.3.11).
+func (x *OfferedPSKs) AreTickets() bool {
+	return len(x.Identities) > 0 && x.Identities[0].ObfuscatedTicketAge != 0
+}
+
 func (x *OfferedPSKs) wire(c *codec) {
 	list(c, 2, "identities", &x.Identities, "Names of the keys: tickets from earlier connections, or what both sides configured (RFC 9846 section 4.3.11).", func(id *PSKIdentity) {
 		c.group("PskIdentity", "", func() {
