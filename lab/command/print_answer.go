@@ -98,9 +98,9 @@ func whoRefusesIn(found scenario.Found) string {
 	case found.OwnFile:
 		return refusesOwnFiles
 	case found.HungUp && found.Refuses == endpoint.Unknown:
-		return "the message does not say; the side that prints it has lost the other one, without an alert"
+		return "the message does not say; the side that prints it has lost the other one, and may not have read an alert of it"
 	case found.HungUp:
-		return fmt.Sprintf("the %v, or something between the two, ends the connection without an alert", found.Refuses)
+		return fmt.Sprintf("the %v, or something between the two, ends the connection; the message does not show whether an alert came before", found.Refuses)
 	case e.RejectedBy == endpoint.Unknown && e.Status >= 400 && found.Alert != nil:
 		return "one side refuses the other with an alert: the side that reports it has received it, as a rule"
 	case e.RejectedBy == endpoint.Unknown && e.Status >= 400: // the program may speak something else than HTTP

@@ -49,7 +49,7 @@ var (
 
 	// Lines of logs that say what goes on, whether or not something has failed: of
 	// openssl s_client, stunnel, nginx and ngIRCd.
-	tellsNoFault = text.Pattern(`^depth=\d+ |^verify return:1\s*$|\bNo subject checks configured\b|\b(Received|Configured) trusted (client|server) CA\b|\bPre-verification error ignored\b|\bCertificate accepted at depth\b|\bLocally installed certificate matched\b|\bclosed keepalive connection\b|\bConnection statistics: client\b|\bGot unchecked peer certificate\b`)
+	tellsNoFault = text.Pattern(`(?i)^(connection: close|accept|accepted|hello)$|^verify depth is \d|\bASGI 'lifespan' protocol appears unsupported\b|\bHTTP Server listening on\b|\bCertificate validation status: Verified\b|(?-i)^depth=\d+ |^verify return:1\s*$|\bNo subject checks configured\b|\b(Received|Configured) trusted (client|server) CA\b|\bPre-verification error ignored\b|\bCertificate accepted at depth\b|\bLocally installed certificate matched\b|\bclosed keepalive connection\b|\bConnection statistics: client\b|\bGot unchecked peer certificate\b`)
 
 	// A server of MQTT refuses a client that has come through TLS (MQTT 3.1.1
 	// section 3.2.2.3).

@@ -39,7 +39,11 @@ func partsOf(message string, about func(line string) bool) (parts []part) {
 	chain := -1              // the last cause
 	lines, dated := linesOf(message, about)
 	context := contextOf(lines)
+	verified := slices.ContainsFunc(lines, verifyInfo().MatchString)
 	for i, line := range lines {
+		if verified && strings.Contains(line, "X509 - Certificate verification failed") {
+			continue // a line of its own says why
+		}
 		if isAside(line) || frame().MatchString(line) || len(lines) > 1 && passesOn().MatchString(line) || i > 0 && pythonFrame().MatchString(lines[i-1]) && !named().MatchString(line) {
 			continue
 		}
@@ -182,6 +186,10 @@ var unsupportedProtocol = text.Pattern(`(?i)\bunsupported.protocol\b`)
 // receiving matches what curl says after a handshake that was complete for it.
 var receiving = text.Pattern(`\bcurl: \(56\)`)
 
+// verifyInfo matches what mbedTLS says of a certificate that it refuses
+// (mbedtls_x509_crt_verify_info).
+var verifyInfo = text.Pattern(`^\s*! (The certificate |The CRL |Usage does not match |Unknown reason)`)
+
 // kafkaReceive matches where a client of Kafka takes the first bytes of TLS for
 // the length of an answer, and has no memory for it.
 var kafkaReceive = text.Pattern(`\bkafka\.common\.network\.NetworkReceive\.readFrom`)
@@ -195,7 +203,7 @@ var logPrefix = text.Pattern(`^((\w{3} [ \d]\d \d\d:\d\d:\d\d(\.\d+)?|\d{4}-\d\d
 
 var (
 	causedBy = text.Pattern(`^(Caused by: |-+> |Inner exception )`)
-	frame    = text.Pattern(`^(at [\w$.<>/]+[(\[]|at async |at .*:\d+:\d+\)?( \{)?$|at [\w.]+\(.*\)( in .*)?$|\.\.\. \d+ (more|common)|File ".*", line \d+|Traceback \(most|During handling of the above|The above exception was|goroutine \d+|[\w./]+\.go:\d+ \+0x|[~^ ]+$|--- End of (inner|stack)` +
+	frame    = text.Pattern(`^(\{[a-z_]+,$|at [\w$.<>/]+[(\[]|at async |at .*:\d+:\d+\)?( \{)?$|at [\w.]+\(.*\)( in .*)?$|\.\.\. \d+ (more|common)|File ".*", line \d+|Traceback \(most|During handling of the above|The above exception was|goroutine \d+|[\w./]+\.go:\d+ \+0x|[~^ ]+$|--- End of (inner|stack)` +
 		`|(from )?\S+:\d+:in .[^:]*'$|node:\S+$|\w{3} \d+, \d{4} \d+:\d\d:\d\d [AP]M \S+ \S+$|throw er;|Emitted 'error' event|code: 'EPROTO',?$|Node\.js v\d|(errno|syscall|library|timeout|(local|remote)\w+|bytes\w+|address|port): ('[^']*'|-?\d+|undefined),?$|\[Symbol\(|[{}\[\]);,]+$)`)
 	// A line of a program in Python follows where it stands, if Python has it.
 	// What follows else has the name of an exception.
@@ -309,6 +317,9 @@ var rewordings = []func(string) string{
 	text.Replacing(`http://[^" ]*": EOF$`, "Empty reply from server"),                                // Go's
 	text.Replacing(`Connection reset$`, "connection reset by peer"),                                  // Java's
 	openSSLCode,
+	text.Replacing(`\bError in handshake: Error in the certificate\b`, "gnutlsservcertificate"),
+	text.Replacing(`\bProcessing of the ClientHello handshake message failed`, "mbedclienthello"),                                                            // mbedTLS's
+	text.Replacing(`-0x7200\b(: SSL - An invalid SSL record was received)?`, "unexpectedtlsrecord"),                                                          // mbedTLS's client, of what is no TLS
 	text.Replacing(`\bAccessDeniedException:? /`, "EACCES: permission denied, open /"),                                                                       // which others say of logins
 	text.Replacing(`No such file or directory, \(no key found, .*`, "No such file or directory"),                                                             // curl's, of a file that it has not read
 	text.Replacing(`The remote certificate is invalid according to the validation procedure: RemoteCertificateNotAvailable`, "remotecertificateunavailable"), // .NET's, which is no reason of the rest
