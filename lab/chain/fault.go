@@ -171,7 +171,7 @@ func explainAuthority(err error, authority x509.UnknownAuthorityError, sent []*x
 	case strings.Contains(text, "insecure algorithm") && cmp.Or(last, leaf) != nil:
 		return Fault{Code: WeakSignature, Cert: cmp.Or(last, leaf), Text: "is signed with an algorithm that the " + by.String() + " refuses as too weak: " + tlswire.SignatureAlgorithm(cmp.Or(last, leaf))}
 	case strings.Contains(text, "candidate authority certificate"):
-		return Fault{Code: LookAlikeCA, Cert: cmp.Or(last, leaf), Text: "names a CA that the " + by.String() + " trusts, " + issuerOf(last) + ", but another key has signed it" + keysOf(err, cmp.Or(last, leaf))}
+		return lookAlike(cmp.Or(last, leaf), issuerOf(last), by.String(), keysOf(err, cmp.Or(last, leaf)))
 	}
 	if trusted := new(TrustedError); errors.As(err, &trusted) && cmp.Or(last, leaf) != nil {
 		if f := explainRespelled(cmp.Or(last, leaf), trusted.CAs, by.String()); f != nil {

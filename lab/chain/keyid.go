@@ -61,6 +61,11 @@ type TrustedError struct {
 func (e *TrustedError) Error() string { return e.Err.Error() }
 func (e *TrustedError) Unwrap() error { return e.Err }
 
+// keysOfTwin is keysOfNamesakes of a certificate and a CA of its issuer's name.
+func keysOfTwin(cert, ca *x509.Certificate) string {
+	return (&Path{certs: []*x509.Certificate{cert}, twin: ca}).keysOfNamesakes()
+}
+
 // keysOf says which keys two CAs of one name have: that which cert names as its
 // issuer's, and that of the CA of the issuer's name that err knows of; "" where
 // it knows of none.
@@ -71,7 +76,7 @@ func keysOf(err error, cert *x509.Certificate) string {
 	}
 	for _, ca := range trusted.CAs {
 		if NamesIssuer(cert, ca) {
-			return (&Path{certs: []*x509.Certificate{cert}, twin: ca}).keysOfNamesakes()
+			return keysOfTwin(cert, ca)
 		}
 	}
 	return ""

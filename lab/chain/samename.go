@@ -61,7 +61,14 @@ func explainRespelled(cert *x509.Certificate, among []*x509.Certificate, by stri
 		if certified(cert, ca) == nil {
 			return &Fault{Code: UnknownCA, Cert: cert, Text: "was issued by " + issuerOf(cert) + ", which the " + by + " trusts, but " + respelled, Fix: respelledFix}
 		}
-		return &Fault{Code: LookAlikeCA, Cert: cert, Text: "names a CA that the " + by + " trusts, " + issuerOf(cert) + ", but another key has signed it" + (&Path{certs: []*x509.Certificate{cert}, twin: ca}).keysOfNamesakes()}
+		f := lookAlike(cert, issuerOf(cert), by, keysOfTwin(cert, ca))
+		return &f
 	}
 	return nil
+}
+
+// lookAlike says that the CA of a name that a side trusts is not the one that
+// has issued a certificate; keys says which keys the two have, or "".
+func lookAlike(cert *x509.Certificate, issuer, by, keys string) Fault {
+	return Fault{Code: LookAlikeCA, Cert: cert, Text: "names a CA that the " + by + " trusts, " + issuer + ", but another key has signed it" + keys}
 }

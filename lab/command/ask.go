@@ -171,12 +171,11 @@ func (p *Program) answer(c *cli.Context, message string) error {
 				return p.answer(c, status[1])
 			}
 		}
-		for line := range strings.Lines(message) {
-			if scenario.SaysElsewhere(message) {
-				break // more than the alert does
-			}
-			if alert, ok := scenario.AlertIn(line); ok {
-				return p.answer(c, alert.String())
+		if !scenario.SaysElsewhere(message) { // which is more than an alert says
+			for line := range strings.Lines(message) {
+				if alert, ok := scenario.AlertIn(line); ok {
+					return p.answer(c, alert.String())
+				}
 			}
 		}
 		none.asked = c.NArg() == 1 && !strings.Contains(message, " ")

@@ -15,8 +15,8 @@ type turns struct {
 // before them, and may last.
 const mostWaiting = 64
 
-// end is told of each stream that ends, in the order of their ends: whose turn
-// it is depends on nothing else.
+// end takes a stream that has ended. It is called in the order in which streams
+// end, so that each reading of a file shows them in the same order.
 func (t *turns) end(stream int) {
 	if !t.asOpened {
 		t.due = append(t.due, stream)

@@ -147,7 +147,7 @@ func (s *story) judgedBelief() Belief {
 	switch {
 	case s.c.Resumption != tlsdecrypt.FullHandshake && client == "":
 		return Belief{Knows, "knows the client by the secret of before"}
-	case s.byGivenKey() && client == "":
+	case s.c.ByGivenKey() && client == "":
 		return Belief{Knows, "knows that the client has the key that both were given"}
 	case !s.c.ClientAuth:
 		return Belief{Nothing, "goes on, and has not asked who the client is"}

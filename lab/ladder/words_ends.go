@@ -87,7 +87,7 @@ func (s *story) agreed() string {
 		parts = append(parts, protocol(c.ALPN))
 	}
 	switch {
-	case s.byGivenKey() && (s.tls13() || !s.failed()):
+	case s.c.ByGivenKey() && (s.tls13() || !s.failed()):
 		parts = append(parts, "by a key that both sides were given (PSK)")
 	case c.Resumption == tlsdecrypt.ByPSK:
 		parts = append(parts, "an earlier session resumed (ticket)")
@@ -338,7 +338,7 @@ func (s *story) success() string {
 // accepted says what the two sides know of each other.
 func (s *story) accepted() string {
 	switch {
-	case s.byGivenKey():
+	case s.c.ByGivenKey():
 		return "Accepted: client and server have shown each other that they have the key that both were given."
 	case s.c.Resumption != tlsdecrypt.FullHandshake && s.client.subject() != "" && s.client.chain != tlsdecrypt.Fails:
 		return fmt.Sprintf("Accepted: client and server took up an earlier session; the server asked for a certificate after the handshake, and %s.", s.client.known("client"))

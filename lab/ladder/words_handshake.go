@@ -150,10 +150,6 @@ func versionsOf(offer tlswire.Offer) []string {
 	return versions
 }
 
-// byGivenKey reports whether the two sides know each other by a key that both
-// were given, and not by an earlier session.
-func (s *story) byGivenKey() bool { return s.c.ByGivenKey() }
-
 // explain says once what a group is that has a long name.
 func (s *story) explain(group string) string {
 	if !strings.HasSuffix(group, "MLKEM768") || s.explained {
@@ -187,7 +183,7 @@ func (s *story) serverHello(hello *tlswire.ServerHello) string {
 		said += " From here on everything but ChangeCipherSpec is encrypted."
 	}
 	switch {
-	case s.byGivenKey():
+	case s.c.ByGivenKey():
 		switch kx := hello.CipherSuite.Info().KeyExchange; {
 		case s.tls13():
 			said += " Takes the key that both sides were given: no certificates."
